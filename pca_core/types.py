@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import torch
+from torch import Tensor
+
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
 IGNORE_INDEX = 255
 """Class index of a pixel without a label, in every label map inside the core."""
@@ -90,3 +92,92 @@ class SegmentationOutput:
     features: Tensor
     logits: Tensor
     output_stride: int
+
+
+@dataclass(frozen=True)
+class FeaturePair:
+    """What association needs to know of one source and one target image, at the resolution of the features.
+
+    Attributes:
+        source_features: (C, h, w).
+        target_features: (C, h', w').
+        source_labels: (h, w) int64 class indices and 255.
+        source_probabilities: (K, h, w) softmax predictions, or None when only features are known.
+        target_probabilities: (K, h', w'), or None.
+        target_labels: (h', w') int64, or None; used to judge, never to associate.
+    """
+
+    source_features: Tensor
+    target_features: Tensor
+    source_labels: Tensor
+    source_probabilities: Tensor | None = None
+    target_probabilities: Tensor | None = None
+    target_labels: Tensor | None = None
+
+    @property
+    def source_size(self) -> tuple[int, int]:
+        return tuple(self.source_features.shape[-2:])
+
+    @property
+    def target_size(self) -> tuple[int, int]:
+        return tuple(self.target_features.shape[-2:])
+
+
+@dataclass(frozen=True)
+class Association:
+    """Where every source pixel goes, and where it comes back to.
+
+    Pixels are flat, row-major indices into the feature maps. S source pixels, T target pixels, k candidates.
+
+    Attributes:
+        target_index: (S,) j*, the associated target pixel.
+        return_index: (S,) i*, the source pixel that j* is most similar to.
+        forward_prob: (S,) p(j*|i). With thousands of pixels each is tiny: show ``T * p``, a multiple of uniform.
+        backward_prob: (S,) p(i*|j*).
+        similarity: (S,) D(i, j*): cosine, or −KL in nats.
+        margin: (S,) similarity of the first less that of the second candidate; infinite when T = 1.
+        is_labelled: (S,) bool.
+        is_consistent: (S,) bool: labelled, and the way back ends on the own class (on the very pixel when mutual).
+        candidate_index: (S, k) int64, the k most similar target pixels, best first.
+        candidate_similarity: (S, k).
+        target_return_index: (T,) the most similar source pixel of every target pixel.
+        source_size, target_size: (height, width) of the feature maps.
+    """
+
+    target_index: Tensor
+    return_index: Tensor
+    forward_prob: Tensor
+    backward_prob: Tensor
+    similarity: Tensor
+    margin: Tensor
+    is_labelled: Tensor
+    is_consistent: Tensor
+    candidate_index: Tensor
+    candidate_similarity: Tensor
+    target_return_index: Tensor
+    source_size: tuple[int, int]
+    target_size: tuple[int, int]
+
+    @property
+    def num_target(self) -> int:
+        return self.target_size[0] * self.target_size[1]
+
+    @property
+    def rate(self) -> float:
+        """Cycle-consistency rate: consistent pixels among the labelled source pixels, 0-1."""
+        return self.is_consistent.sum().item() / max(self.is_labelled.sum().item(), 1)
+
+    @property
+    def coverage(self) -> float:
+        """Target pixels that at least one source pixel is associated with, 0-1 of all target pixels."""
+        return self.target_index.unique().numel() / self.num_target
+
+    @property
+    def consistent_coverage(self) -> float:
+        """Target pixels in at least one cycle-consistent association, 0-1: those the loss pulls on directly."""
+        return self.target_index[self.is_consistent].unique().numel() / self.num_target
+
+    @property
+    def hubness(self) -> Tensor:
+        """(T,) int64, in-degree of every target pixel: how many source pixels claim it."""
+        return torch.bincount(self.target_index, minlength=self.num_target)

@@ -1,0 +1,20 @@
+"""Pixel-level cycle association, exact on any device, in O(N·C) memory."""
+
+from pca_core.association.aggregation import aggregate, aggregation_row
+from pca_core.association.cycle import AssociationConfig, associate
+from pca_core.association.describe import describe_trace
+from pca_core.association.explain import explain_pixel
+from pca_core.association.pair import PairAnalysis
+from pca_core.association.statistics import PairStatistics, summarise
+
+__all__ = [
+    "AssociationConfig",
+    "PairAnalysis",
+    "PairStatistics",
+    "aggregate",
+    "aggregation_row",
+    "associate",
+    "describe_trace",
+    "explain_pixel",
+    "summarise",
+]

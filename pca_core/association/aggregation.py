@@ -1,0 +1,79 @@
+"""Spatial aggregation: every target pixel borrows from the target pixels that resemble it.
+
+``F̂_j = (1 − α) F_j + α Σ_j' w_jj' F_j'``. At feature level ``w_j· = softmax`` of the contrast-normalised cosine row; at
+prediction level the plain softmax of ``−KL(P_j ‖ P_j')``. Both are attention with a scale per query, so no N × N matrix is
+formed: ``torch.nn.functional.scaled_dot_product_attention`` does it, forward and backward.
+
+Source: PLCA section 3.3. It is what spreads the gradient of a few associated pixels over the whole target image.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pca_core.association.similarity import flatten_pixels, make_direction, normalise_rows, row_moments, safe_log
+from pca_core.types import Level
+
+
+def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, contrast_normalisation: bool = True) -> Tensor:
+    """Mix each target pixel with the target pixels that resemble it.
+
+    Args:
+        target: (B, C, h, w) features, or (B, K, h, w) probabilities at ``level="prediction"``.
+        level: Which similarity weighs the pixels.
+        alpha: Share of the borrowed part, 0 (nothing changes) to 1.
+        contrast_normalisation: Normalise the cosine rows (feature level only; the method has none at prediction level).
+
+    Returns:
+        Tensor of the same shape; at prediction level still a distribution per pixel. Differentiable; the row moments are not.
+
+    Raises:
+        ValueError: On a tensor that is not (B, C, h, w), an unknown level or α outside [0, 1].
+    """
+    _check(target, level, alpha)
+    if alpha == 0:
+        return target
+    borrowed = [
+        aggregate_pixels(flatten_pixels(image), level, contrast_normalisation=contrast_normalisation).T.reshape(image.shape)
+        for image in target
+    ]
+    return torch.lerp(target, torch.stack(borrowed), alpha)
+
+
+def aggregate_pixels(target_TC: Tensor, level: Level, *, contrast_normalisation: bool = True) -> Tensor:
+    """The borrowed part alone, ``Σ_j' w_jj' F_j'``: (T, C) → (T, C)."""
+    if level == "feature":
+        key_TC = normalise_rows(target_TC)
+        if contrast_normalisation:
+            _, inverse_std_T = row_moments(key_TC.detach(), key_TC.detach())
+            query_TC = key_TC * inverse_std_T[:, None]
+        else:
+            query_TC = key_TC
+    else:
+        query_TC, key_TC = target_TC, safe_log(target_TC)
+    return F.scaled_dot_product_attention(query_TC[None, None], key_TC[None, None], target_TC[None, None], scale=1.0)[0, 0]
+
+
+def aggregation_row(target_TC: Tensor, index: int, level: Level, *, contrast_normalisation: bool = True) -> Tensor:
+    """Weights ``w_j·`` with which target pixel ``index`` borrows from all target pixels: (T,), sum 1."""
+    if level == "feature":
+        key_TC = normalise_rows(target_TC)
+        direction = make_direction(key_TC[index : index + 1], key_TC, normalise=contrast_normalisation)
+    else:
+        direction = make_direction(target_TC[index : index + 1], safe_log(target_TC), normalise=False)
+    score_T = (direction.key_ND @ direction.query_RD[0] - direction.mean_R) * direction.inverse_std_R
+    return score_T.softmax(0)
+
+
+def _check(target: Tensor, level: Level, alpha: float) -> None:
+    if target.ndim != 4:
+        raise ValueError(
+            f"aggregate needs target as (B, C, h, w), got shape {tuple(target.shape)}. "
+            "For one image add the batch axis: target[None]."
+        )
+    if level not in ("feature", "prediction"):
+        raise ValueError(f"level must be 'feature' or 'prediction', got {level!r}.")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must lie in [0, 1], got {alpha}. The paper uses 0.5; 0 turns aggregation off.")

@@ -1,0 +1,121 @@
+"""Similarity of pixels, one direction at a time, with the row moments that contrast normalisation needs.
+
+Shape suffixes in this package:
+    S  source feature pixels      R  rows of a direction (its querying side)
+    T  target feature pixels      N  columns of a direction (its queried side)
+    C  feature channels           D  inner dimension: C at feature level, K at prediction level
+    K  classes, or top-k choices where said
+
+Both levels become inner products. At feature level ``D(i, j) = <â_i, b̂_j>``. At prediction level
+``D(P_i, P_j) = −KL(P_i ‖ P_j) = <P_i, log P_j> − <P_i, log P_i>``, where the last term is constant along the row, so that it
+drops out of the argmax, of contrast normalisation and of the softmax; only a similarity shown to a person needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pca_core.types import Level
+
+LOG_EPSILON = 1e-10
+"""Added to a probability before its logarithm, as in the authors' code."""
+
+MIN_STD = 1e-6
+"""Below this a row of similarities is constant up to float32 rounding; dividing by less would amplify noise."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Every row pixel looks at every column pixel: ``score = <query, key>``.
+
+    Attributes:
+        query_RD, key_ND: Factors of the score matrix, which is never stored.
+        mean_R, inverse_std_R: Moments of each row of scores (unbiased), detached. Zero and one without normalisation.
+        offset_R: Added to a score gives the similarity itself (zero at feature level, −<P, log P> at prediction level).
+    """
+
+    query_RD: Tensor
+    key_ND: Tensor
+    mean_R: Tensor
+    inverse_std_R: Tensor
+    offset_R: Tensor
+
+    def detach(self) -> Direction:
+        return replace(self, query_RD=self.query_RD.detach(), key_ND=self.key_ND.detach())
+
+
+def flatten_pixels(map_CHW: Tensor) -> Tensor:
+    """(C, h, w) → (h·w, C), contiguous; the inverse of the layout that convolutions use."""
+    return map_CHW.flatten(1).T.contiguous()
+
+
+def normalise_rows(rows_RC: Tensor) -> Tensor:
+    """Scale each row to unit length: ``â = a / ‖a‖``; an all-zero row stays zero."""
+    return F.normalize(rows_RC, dim=1)
+
+
+def safe_log(probabilities: Tensor) -> Tensor:
+    """``log(p + 1e-10)``: finite also where a probability is exactly zero."""
+    return (probabilities + LOG_EPSILON).log()
+
+
+@torch.no_grad()
+def row_moments(query_RD: Tensor, key_ND: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and inverse standard deviation of each row of ``query · keyᵀ``, without forming it.
+
+    ``μ_i = <q_i, mean(k)>`` and ``σ_i² = q_iᵀ Σ q_i`` with the centred, unbiased covariance ``Σ`` of the keys: no
+    cancellation, never negative. Costs N·D², once.
+
+    Args:
+        query_RD: (R, D).
+        key_ND: (N, D).
+
+    Returns:
+        mean (R,) and 1/σ (R,), where σ is at least :data:`MIN_STD`. A single column has σ = :data:`MIN_STD`.
+
+    Source: contrast normalisation, PLCA section 3.2; μ and σ carry no gradient.
+    """
+    center_D = key_ND.mean(0)
+    centered_ND = key_ND - center_D
+    covariance_DD = centered_ND.T @ centered_ND / max(len(key_ND) - 1, 1)
+    variance_R = ((query_RD @ covariance_DD) * query_RD).sum(1)
+    return query_RD @ center_D, variance_R.clamp_min(MIN_STD**2).rsqrt()
+
+
+def make_direction(query_RD: Tensor, key_ND: Tensor, offset_R: Tensor | None = None, *, normalise: bool = True) -> Direction:
+    """Pair a query with its keys and take the moments (or leave scores as they are when ``normalise`` is off)."""
+    zero_R = query_RD.new_zeros(len(query_RD))
+    mean_R, inverse_std_R = row_moments(query_RD.detach(), key_ND.detach()) if normalise else (zero_R, torch.ones_like(zero_R))
+    return Direction(query_RD, key_ND, mean_R, inverse_std_R, zero_R if offset_R is None else offset_R)
+
+
+def make_directions(
+    source_SC: Tensor, target_TC: Tensor, level: Level, *, contrast_normalisation: bool = True
+) -> tuple[Direction, Direction]:
+    """Return the way there (source → target) and the way back (target → source).
+
+    Args:
+        source_SC, target_TC: Features, or probabilities at ``level="prediction"``.
+        level: ``"feature"``: cosine, the same product both ways. ``"prediction"``: −KL, which is not symmetric: the way back
+            is ``−KL(P_j ‖ P_i)``.
+        contrast_normalisation: Off leaves raw scores in the softmax.
+    """
+    if level == "feature":
+        source_SC, target_TC = normalise_rows(source_SC), normalise_rows(target_TC)
+        return (
+            make_direction(source_SC, target_TC, normalise=contrast_normalisation),
+            make_direction(target_TC, source_SC, normalise=contrast_normalisation),
+        )
+    log_source_SK, log_target_TK = safe_log(source_SC), safe_log(target_TC)
+    return (
+        make_direction(source_SC, log_target_TK, _negentropy(source_SC, log_source_SK), normalise=contrast_normalisation),
+        make_direction(target_TC, log_source_SK, _negentropy(target_TC, log_target_TK), normalise=contrast_normalisation),
+    )
+
+
+def _negentropy(probabilities_RK: Tensor, log_RK: Tensor) -> Tensor:
+    return -(probabilities_RK * log_RK).sum(1).detach()

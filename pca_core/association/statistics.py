@@ -1,0 +1,111 @@
+"""What one association says of an image pair, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pca_core.types import IGNORE_INDEX, Association
+
+
+@dataclass(frozen=True)
+class PairStatistics:
+    """Numbers of one pair. Shares are 0-1; None where target labels would be needed and are not there.
+
+    Attributes:
+        rate: Cycle-consistency rate, |Î| / labelled source pixels.
+        mutual_rate: Source pixels that come back to themselves / labelled source pixels.
+        coverage: Distinct associated target pixels / all target pixels.
+        consistent_coverage: The same over consistent associations only.
+        correct_rate: y_i = y_j* among consistent associations whose target pixel is labelled.
+        correct_rate_all: The same among all labelled source pixels.
+        hub_share: Share of source pixels claimed by the 1 % most claimed target pixels (even spread: 0.01).
+        max_in_degree: Source pixels on the most claimed target pixel.
+        rate_by_class: (K,) rate among the source pixels of each class; NaN where there are none.
+        cycle_flow: (K, K) counts, own class → class of i*.
+        class_flow: (K, K) counts, own class → class of j*, or None.
+    """
+
+    rate: float
+    mutual_rate: float
+    coverage: float
+    consistent_coverage: float
+    correct_rate: float | None
+    correct_rate_all: float | None
+    hub_share: float
+    max_in_degree: int
+    rate_by_class: np.ndarray
+    cycle_flow: np.ndarray
+    class_flow: np.ndarray | None
+
+    def to_dict(self) -> dict:
+        """Plain Python numbers and lists, NaN as None: ready for JSON."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def summarise(
+    association: Association, source_labels: Tensor, num_classes: int, target_labels: Tensor | None = None
+) -> PairStatistics:
+    """Count what an association did.
+
+    Args:
+        association: From :func:`pca_core.associate`.
+        source_labels: (h, w) int64, the labels it was made with.
+        num_classes: K.
+        target_labels: (h', w') int64, or None. Only ever used to judge.
+    """
+    label_S = source_labels.flatten().to(association.target_index.device)
+    flow = count_flow(label_S, label_S[association.return_index], num_classes)
+    in_degree = association.hubness
+    busiest = in_degree.sort(descending=True).values[: max(1, len(in_degree) // 100)]
+    itself_S = torch.arange(len(label_S), device=label_S.device)
+    labelled = association.is_labelled
+    match_label_S = None if target_labels is None else target_labels.flatten().to(label_S.device)[association.target_index]
+    return PairStatistics(
+        rate=association.rate,
+        mutual_rate=_share((association.return_index == itself_S)[labelled]) or 0.0,
+        coverage=association.coverage,
+        consistent_coverage=association.consistent_coverage,
+        correct_rate=_correct(label_S, match_label_S, association.is_consistent),
+        correct_rate_all=_correct(label_S, match_label_S, labelled),
+        hub_share=busiest.sum().item() / len(label_S),
+        max_in_degree=int(busiest[0]),
+        rate_by_class=_rate_by_class(association, label_S, num_classes),
+        cycle_flow=flow,
+        class_flow=None if match_label_S is None else count_flow(label_S, match_label_S, num_classes),
+    )
+
+
+def count_flow(from_label_S: Tensor, to_label_S: Tensor, num_classes: int) -> np.ndarray:
+    """(K, K) counts of pixel pairs by class, row = from, column = to; pairs with an unlabelled end do not count."""
+    both = (from_label_S != IGNORE_INDEX) & (to_label_S != IGNORE_INDEX)
+    cell = from_label_S[both].long() * num_classes + to_label_S[both].long()
+    return torch.bincount(cell, minlength=num_classes**2).view(num_classes, num_classes).cpu().numpy()
+
+
+def _rate_by_class(association: Association, label_S: Tensor, num_classes: int) -> np.ndarray:
+    total = torch.bincount(label_S[association.is_labelled], minlength=num_classes).double()
+    closed = torch.bincount(label_S[association.is_consistent], minlength=num_classes).double()
+    return (closed / total).cpu().numpy()
+
+
+def _correct(label_S: Tensor, match_label_S: Tensor | None, among_S: Tensor) -> float | None:
+    if match_label_S is None:
+        return None
+    among_S = among_S & (match_label_S != IGNORE_INDEX)
+    return _share((label_S == match_label_S)[among_S])
+
+
+def _share(flags: Tensor) -> float | None:
+    return flags.double().mean().item() if flags.numel() else None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

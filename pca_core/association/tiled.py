@@ -1,0 +1,218 @@
+"""Exact sweeps over a similarity matrix that is never stored: strips of rows, at the speed of the matrix product.
+
+Every sweep holds one strip of ``tile_rows`` × N scores. Extra memory is O(N·D) and does not depend on the strip's height
+beyond that. The softmax needs no running maximum: contrast-normalised scores have mean zero, so the sum of their
+exponentials is at least N, and it overflows only if one score lies 88 standard deviations out; such rows are done again
+with the maximum taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pca_core.association.similarity import Direction
+from pca_core.device import choose_tile_rows
+
+BLOCK = 64  # columns whose maximum is taken together: the top-k lie in the k best blocks
+TILE_COLUMNS = 2048  # columns of one product: both factors stay in the cache
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The best columns of each row and the normaliser of its softmax.
+
+    Attributes:
+        index_RK: (R, k) int64, best first.
+        score_RK: (R, k), raw scores ``<query, key>``.
+        log_normalizer_R: (R,), ``log Σ_j exp((score_j − μ)/σ)``.
+    """
+
+    index_RK: Tensor
+    score_RK: Tensor
+    log_normalizer_R: Tensor
+
+    def log_probability(self, direction: Direction) -> Tensor:
+        """``log p(choice | row)``, (R, k)."""
+        centered_RK = self.score_RK - direction.mean_R[:, None]
+        return centered_RK * direction.inverse_std_R[:, None] - self.log_normalizer_R[:, None]
+
+
+def _strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor]]:
+    """Yield (rows, scores) where scores is (rows, N padded to whole blocks), the padding −∞. The buffer is reused."""
+    num_columns = len(key_ND)
+    padded = -(-num_columns // BLOCK) * BLOCK
+    tile_rows = min(tile_rows or choose_tile_rows(num_columns, key_ND.dtype, key_ND.device), len(query_RD))
+    buffer = query_RD.new_full((tile_rows, padded), -torch.inf)
+    for start in range(0, len(query_RD), tile_rows):
+        rows = slice(start, min(start + tile_rows, len(query_RD)))
+        strip = buffer[: rows.stop - rows.start]
+        for column in range(0, num_columns, TILE_COLUMNS):
+            keys_TD = key_ND[column : column + TILE_COLUMNS]
+            torch.mm(query_RD[rows], keys_TD.T, out=strip[:, column : column + len(keys_TD)])
+        yield rows, strip
+
+
+def _top_k(strip_RN: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Best k scores of each row and their columns: first the best blocks, then the best within those. Exact."""
+    blocks = strip_RN.unflatten(1, (-1, BLOCK))
+    best_block_RK = blocks.amax(2).topk(min(k, blocks.size(1)), dim=1).indices
+    members = blocks.gather(1, best_block_RK[..., None].expand(-1, -1, BLOCK)).flatten(1)
+    score_RK, member_RK = members.topk(k, dim=1)
+    block_RK = best_block_RK.gather(1, member_RK // BLOCK)
+    return score_RK, block_RK * BLOCK + member_RK % BLOCK
+
+
+def _sum_exp_rows(strip: Tensor, mean_R: Tensor, inverse_std_R: Tensor, work: Tensor) -> Tensor:
+    work = torch.sub(strip, mean_R[:, None], out=work[: len(strip)])
+    return work.mul_(inverse_std_R[:, None]).exp_().sum(1)
+
+
+class _ColumnScan:
+    """Best row and softmax normaliser of each column, gathered while strips of rows pass by."""
+
+    def __init__(self, backward: Direction) -> None:
+        num_columns = len(backward.query_RD)
+        self.mean_N, self.inverse_std_N = backward.mean_R, backward.inverse_std_R
+        self.score_N = backward.mean_R.new_full((num_columns,), -torch.inf)
+        self.index_N = torch.zeros(num_columns, dtype=torch.long, device=backward.mean_R.device)
+        self.sum_exp_N = torch.zeros_like(self.score_N)
+
+    def add(self, rows: slice, strip: Tensor, work: Tensor) -> None:
+        strip = strip[:, : len(self.score_N)]
+        # Fewer and fewer columns improve from strip to strip, so the row is looked up only for those that do.
+        improved = (strip.amax(0) > self.score_N).nonzero()[:, 0]
+        self.score_N[improved], row = strip.index_select(1, improved).max(0)
+        self.index_N[improved] = row + rows.start
+        work = torch.sub(strip, self.mean_N, out=work[: len(strip), : len(self.score_N)])
+        self.sum_exp_N += work.mul_(self.inverse_std_N).exp_().sum(0)
+
+    def finish(self) -> Scan:
+        return Scan(self.index_N[:, None], self.score_N[:, None], self.sum_exp_N.log())
+
+
+@torch.no_grad()
+def scan(forward: Direction, top_k: int = 1, tile_rows: int | None = None) -> Scan:
+    """Sweep one direction: top-k columns and softmax normaliser of every row."""
+    return _sweep(forward, None, top_k, tile_rows)[0]
+
+
+@torch.no_grad()
+def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile_rows: int | None = None) -> tuple[Scan, Scan]:
+    """Sweep both directions; in a single pass when the score matrix is the same (cosine), else in two.
+
+    Args:
+        forward: Source → target.
+        backward: Target → source.
+        top_k: Choices to keep per source row; one per target row.
+        tile_rows: Height of a strip; None takes it from the machine.
+    """
+    if forward.query_RD is backward.key_ND and forward.key_ND is backward.query_RD:
+        forward_scan, column_scan = _sweep(forward, _ColumnScan(backward), top_k, tile_rows)
+        return forward_scan, _repair(backward, column_scan.finish(), tile_rows)
+    return scan(forward, top_k, tile_rows), scan(backward, 1, tile_rows)
+
+
+def _sweep(forward: Direction, columns: _ColumnScan | None, top_k: int, tile_rows: int | None) -> tuple[Scan, _ColumnScan | None]:
+    scores, indices, sums, work = [], [], [], None
+    for rows, strip in _strips(forward.query_RD, forward.key_ND, tile_rows):
+        work = torch.empty_like(strip) if work is None else work
+        score_RK, index_RK = _top_k(strip, top_k)
+        scores.append(score_RK)
+        indices.append(index_RK)
+        sums.append(_sum_exp_rows(strip, forward.mean_R[rows], forward.inverse_std_R[rows], work))
+        if columns is not None:
+            columns.add(rows, strip, work)
+    result = Scan(torch.cat(indices), torch.cat(scores), torch.cat(sums).log())
+    return _repair(forward, result, tile_rows), columns
+
+
+def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:
+    """Compute again, with the maximum taken out, the normalisers that overflowed."""
+    bad = (~result.log_normalizer_R.isfinite()).nonzero()[:, 0]
+    if len(bad) == 0:
+        return result
+    inverse_std_R, mean_R = direction.inverse_std_R[bad], direction.mean_R[bad]
+    parts = [
+        ((strip - mean_R[rows, None]) * inverse_std_R[rows, None]).logsumexp(1)
+        for rows, strip in _strips(direction.query_RD[bad], direction.key_ND, tile_rows)
+    ]
+    log_normalizer_R = result.log_normalizer_R.index_copy(0, bad, torch.cat(parts))
+    return Scan(result.index_RK, result.score_RK, log_normalizer_R)
+
+
+@torch.no_grad()
+def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
+    """``Σ_j p(j|i) value_j`` for every row i: (R, V). Values may have any width."""
+    result = value_NV.new_empty(len(direction.query_RD), value_NV.size(1))
+    for rows, strip in _strips(direction.query_RD, direction.key_ND, tile_rows):
+        shift_R1 = (direction.mean_R[rows] * direction.inverse_std_R[rows] + log_normalizer_R[rows])[:, None]
+        probability_RN = strip[:, : len(value_NV)].mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1).exp_()
+        torch.mm(probability_RN, value_NV, out=result[rows])
+    return result
+
+
+class _RowNLL(torch.autograd.Function):
+    """``Σ_m w_m · (log Z_m − (<q_m, k_{t_m}> − μ_m)/σ_m)``; the backward pass recomputes strips instead of keeping them.
+
+    ``∂/∂q_m = (w_m/σ_m) (Σ_j p_mj k_j − k_{t_m})`` and ``∂/∂k_j = Σ_m (w_m/σ_m) (p_mj − [j = t_m]) q_m``.
+    """
+
+    @staticmethod
+    def forward(ctx, query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M, tile_rows):
+        ctx.save_for_backward(query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M)
+        ctx.tile_rows = tile_rows
+        score_M = (query_MD * key_ND[index_M]).sum(1)
+        return (weight_M * (log_normalizer_M - (score_M - mean_M) * inverse_std_M)).sum()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_output):
+        query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M = ctx.saved_tensors
+        scale_M1 = (grad_output * weight_M * inverse_std_M)[:, None]
+        shift_M1 = (mean_M * inverse_std_M + log_normalizer_M)[:, None]
+        grad_query_MD, grad_key_ND = torch.empty_like(query_MD), torch.zeros_like(key_ND)
+        for rows, strip in _strips(query_MD, key_ND, ctx.tile_rows):
+            probability = strip[:, : len(key_ND)].mul_(inverse_std_M[rows, None]).sub_(shift_M1[rows]).exp_()
+            probability.mul_(scale_M1[rows])
+            torch.mm(probability, key_ND, out=grad_query_MD[rows])
+            grad_key_ND.addmm_(probability.T, query_MD[rows])
+        grad_query_MD.sub_(scale_M1 * key_ND[index_M])
+        grad_key_ND.index_add_(0, index_M, -scale_M1 * query_MD)
+        return grad_query_MD, grad_key_ND, None, None, None, None, None, None
+
+
+def row_nll(
+    direction: Direction,
+    row_M: Tensor,
+    index_M: Tensor,
+    log_normalizer_R: Tensor,
+    weight_M: Tensor,
+    tile_rows: int | None = None,
+) -> Tensor:
+    """Weighted negative log-probability ``−Σ_m w_m log p(index_m | row_m)`` of chosen columns, differentiable.
+
+    Args:
+        direction: Carries the gradient in its query and key.
+        row_M: (M,) int64, rows that count; only these are ever recomputed.
+        index_M: (M,) int64, the column that each chose.
+        log_normalizer_R: (R,), from a scan of the same direction.
+        weight_M: (M,).
+        tile_rows: Height of a strip; None takes it from the machine.
+
+    Returns:
+        Scalar tensor. Extra memory is O(N·D), forward and backward.
+    """
+    return _RowNLL.apply(
+        direction.query_RD[row_M],
+        direction.key_ND,
+        direction.mean_R[row_M],
+        direction.inverse_std_R[row_M],
+        log_normalizer_R[row_M],
+        index_M,
+        weight_M,
+        tile_rows,
+    )

@@ -1,0 +1,39 @@
+"""Where to compute, and how large a tile may be."""
+
+from __future__ import annotations
+
+import torch
+
+from pca_core.checks import InputError
+
+# A strip of this many rows keeps the matrix product at full speed while it stays in the last-level cache.
+CPU_TILE_ROWS = 256
+# On a GPU a strip should fill the device without showing in its memory.
+CUDA_STRIP_BYTES = 256 * 2**20
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device that ``name`` asks for; ``"auto"`` takes CUDA when there is one, else the CPU.
+
+    Raises:
+        InputError: ``DEVICE_UNKNOWN`` or ``DEVICE_MISSING``.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(
+            "DEVICE_UNKNOWN", f"Device must be auto, cpu, cuda or cuda:N, got {name!r}. Give one of these."
+        ) from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("DEVICE_MISSING", f"Device {name!r} was asked for, but torch sees no CUDA GPU. Use auto or cpu.")
+    return device
+
+
+def choose_tile_rows(num_columns: int, dtype: torch.dtype, device: torch.device) -> int:
+    """Return how many rows of a similarity matrix with ``num_columns`` columns to hold at a time."""
+    if device.type != "cuda":
+        return CPU_TILE_ROWS
+    row_bytes = num_columns * torch.empty((), dtype=dtype).element_size()
+    return max(CPU_TILE_ROWS, min(8192, CUDA_STRIP_BYTES // max(row_bytes, 1)))
