@@ -156,7 +156,8 @@ def check_pair(source: Tensor, target: Tensor, labels: Tensor, config: Associati
     for name, features in (("source_features", source), ("target_features", target)):
         if features.ndim != 3 or features.numel() == 0:
             raise ValueError(
-                f"{name} must be a non-empty (C, h, w) map, got shape {tuple(features.shape)}. Take one image off the batch: features[0]."
+                f"{name} must be a non-empty (C, h, w) map, got shape {tuple(features.shape)}. "
+                "Take one image off the batch: features[0]."
             )
         if not features.isfinite().all():
             raise ValueError(f"{name} holds NaN or infinite values. Check the checkpoint and the input normalisation.")

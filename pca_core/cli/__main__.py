@@ -1,0 +1,7 @@
+"""``python -m pca_core.cli``: the same as ``cyclelens``."""
+
+import sys
+
+from pca_core.cli import main
+
+sys.exit(main())

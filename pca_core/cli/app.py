@@ -1,0 +1,29 @@
+"""``cyclelens app``: open the app in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser("app", help="open the app in the browser", description=__doc__)
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--headless", action="store_true", help="do not open a browser window")
+    parser.add_argument("--source", metavar="DIR", help="folder with source images and labels")
+    parser.add_argument("--target", metavar="DIR", help="folder with target images")
+    parser.add_argument("--checkpoint", metavar="FILE", help="a .safetensors checkpoint")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    main = ROOT / "app" / "main.py"
+    command = [sys.executable, "-m", "streamlit", "run", str(main), f"--server.port={arguments.port}"]
+    command.append(f"--server.headless={str(arguments.headless).lower()}")
+    given = [(flag, getattr(arguments, flag)) for flag in ("source", "target", "checkpoint") if getattr(arguments, flag)]
+    command += ["--", *(part for flag, value in given for part in (f"--{flag}", str(Path(value).resolve())))]
+    return subprocess.call(command, cwd=ROOT)

@@ -1,0 +1,71 @@
+"""``cyclelens train``: a net from labelled source images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pca_core.cli import common
+from pca_core.device import pick_device
+from pca_core.training import TrainConfig, train
+
+DEFAULTS = TrainConfig()
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser("train", help="train a net on labelled source images", description=__doc__)
+    common.add_dataset(parser, "--source", "folder with images/, labels/ and classes.json (beside or one level above)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
+    parser.add_argument("--steps", type=int, default=DEFAULTS.steps, help=f"optimiser steps (default: {DEFAULTS.steps})")
+    parser.add_argument("--batch-size", type=int, default=DEFAULTS.batch_size)
+    parser.add_argument(
+        "--short-side", type=int, default=DEFAULTS.short_side, help="pixels of the shorter image side (default: 180)"
+    )
+    parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
+    parser.add_argument("--architecture", default=DEFAULTS.architecture)
+    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same settings stopped")
+    common.add_device(parser)
+    common.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    out = Path(arguments.out)
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {out.name!r}.")
+    config = TrainConfig(
+        steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        short_side=arguments.short_side,
+        learning_rate=arguments.learning_rate,
+        architecture=arguments.architecture,
+        seed=arguments.seed,
+    )
+    dataset = common.open_dataset(arguments)
+    started, record = time.perf_counter(), None
+    steps = train(dataset, out, config, device=pick_device(arguments.device), is_resumed=arguments.resume)
+    bar = tqdm(total=config.steps, unit="step", file=sys.stderr, disable=None)
+    try:
+        with bar:
+            for record in steps:
+                bar.update(record.step - bar.n)
+                bar.set_postfix_str(f"loss {record.losses['total']:.3f}", refresh=False)
+    except KeyboardInterrupt:
+        steps.close()  # writes the state for a resume
+        print(f"cyclelens: stopped after step {record.step if record else 0}; go on with --resume.", file=sys.stderr)
+        return 130
+    seconds = time.perf_counter() - started
+    data = {
+        "checkpoint": str(out),
+        "steps": config.steps,
+        "images": len(dataset.labelled_indices),
+        "seconds": round(seconds, 1),
+        "losses": record.losses if record else {},
+    }
+    common.emit(arguments.json, data, f"Wrote {out}: {config.steps} steps on {data['images']} images in {seconds:.0f} s.")
+    return 0

@@ -1,0 +1,250 @@
+"""Label maps: from whatever a file holds to class indices 0 .. K-1 and 255, and back to colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pca_core.checks import InputError
+from pca_core.data.files import OpenedPicture, decoding, open_checked, read_16_bit, turn_upright
+from pca_core.data.label_spaces import UNLABELLED_RGB
+from pca_core.types import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pca_core.types import LabelSpace
+
+_SHOWN_IDS, _MOST_IDS = 5, 65536
+_GREY_STEP = {2: 85, 4: 17}  # Pillow stretches 2- and 4-bit grey to 0-255: id 1 would arrive as 85 or 17
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A label file that was read.
+
+    Attributes:
+        ids: (H, W) uint8, class indices and 255 for pixels without a label.
+        unknown: Raw id (``0xRRGGBB`` for a colour map) -> number of pixels that became 255 because no class has it.
+    """
+
+    ids: np.ndarray
+    unknown: dict[int, int]
+
+
+def read_label(
+    source: str | Path | bytes,
+    space: LabelSpace,
+    *,
+    id_map: Mapping[int, int] | None = None,
+    unknown: Literal["error", "ignore"] = "error",
+    size: tuple[int, int] | None = None,
+) -> LabelMap:
+    """Read a PNG or TIFF label map as class indices.
+
+    Palette files are read as indices whatever their colours, grey files (1 to 32 bits) as ids. 8-bit RGB files are
+    matched exactly against ``space.palette``. Of 16-bit RGB files the red channel holds the ids, as in SYNTHIA, whose
+    green channel numbers the instances.
+
+    Args:
+        source: A path, or the bytes of the file.
+        space: The classes; its ``ignore_index`` and 255 both mean "no label".
+        id_map: Raw id -> class index or 255, e.g. ``ID_MAPS["cityscapes-19"]["label_ids"]``; without it ids are class
+            indices already. For an 8-bit RGB file it adds colours ``0xRRGGBB`` to the palette.
+        unknown: Whether ids that stand for nothing are refused, or become 255 and are counted.
+        size: (height, width) in pixels that the map must have.
+
+    Returns:
+        The class indices and the unknown ids.
+
+    Raises:
+        InputError: ``LABEL_LOSSY`` (JPEG, WebP), ``LABEL_FORMAT``, ``LABEL_SIZE``, ``LABEL_ID_MAP``,
+            ``LABEL_UNKNOWN_IDS``, and the ``IMAGE_`` codes of :func:`pca_core.data.read_image`.
+        ValueError: When ``unknown`` is neither "error" nor "ignore".
+    """
+    if unknown not in ("error", "ignore"):
+        raise ValueError(f"unknown must be 'error' or 'ignore', got {unknown!r}.")
+    opened = open_checked(source)
+    _refuse_lossy(opened)
+    raw, is_colour = _read_raw(opened)
+    if size is not None and raw.shape != tuple(size):
+        raise InputError(
+            "LABEL_SIZE",
+            f"{opened.name} must have the size of its image, {size[0]} × {size[1]} (height × width), but has "
+            f"{raw.shape[0]} × {raw.shape[1]}. Use the right file, or resize the label with resize_label().",
+        )
+    label_map = _translate(raw, _id_table(space, id_map, is_colour), opened.name)
+    if label_map.unknown and unknown == "error":
+        raise InputError("LABEL_UNKNOWN_IDS", _describe_unknown(opened.name, space, label_map.unknown, is_colour))
+    return label_map
+
+
+def _refuse_lossy(opened: OpenedPicture) -> None:
+    if opened.file_format in ("JPEG", "WEBP") or opened.picture.info.get("compression") == "jpeg":
+        raise InputError(
+            "LABEL_LOSSY",
+            f"{opened.name} is a label map in a lossy format (JPEG, WebP or TIFF with JPEG inside), which may change "
+            "ids. Export the labels as PNG.",
+        )
+
+
+def _read_raw(opened: OpenedPicture) -> tuple[np.ndarray, bool]:
+    """(H, W) ids as the file has them, upright, and whether they are colours packed as 0xRRGGBB."""
+    picture = opened.picture
+    if opened.is_white_zero or picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L"):
+        raise InputError(
+            "LABEL_FORMAT",
+            f"{opened.name} must hold a palette, whole-number grey or RGB, but has mode {picture.mode}"
+            f"{', white as zero' if opened.is_white_zero else ''}. Save the label map as 8-bit PNG.",
+        )
+    is_deep_colour = opened.depth == 16 and picture.mode in ("RGB", "RGBA")  # Pillow makes RGBA of grey and alpha, too
+    with decoding(opened.name):
+        pixels = read_16_bit(opened) if is_deep_colour else np.asarray(picture)
+        pixels = turn_upright(pixels, opened.orientation)
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
+        raise InputError(
+            "LABEL_FORMAT", f"{opened.name} has transparent pixels, which name no class. Save it without transparency."
+        )
+    if pixels.ndim == 2:
+        return pixels // _GREY_STEP.get(opened.depth, 1) if picture.mode == "L" else pixels, False
+    if is_deep_colour or pixels.shape[2] == 2:
+        return pixels[..., 0], False
+    return _pack_colours(pixels), True
+
+
+def _pack_colours(pixels: np.ndarray) -> np.ndarray:
+    packed = pixels[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        packed <<= 8
+        packed |= pixels[..., channel]
+    return packed
+
+
+def _id_table(space: LabelSpace, id_map: Mapping[int, int] | None, is_colour: bool) -> dict[int, int]:
+    """Raw id or packed colour -> class index or 255."""
+    wrong = [index for index in (id_map or {}).values() if index not in (*range(space.num_classes), IGNORE_INDEX)]
+    if wrong:
+        raise InputError(
+            "LABEL_ID_MAP",
+            f"id_map must lead to class indices of {space.name} (0 to {space.num_classes - 1}) or to {IGNORE_INDEX}, "
+            f"got {wrong[0]}. Correct that entry.",
+        )
+    if is_colour:
+        table = {red << 16 | green << 8 | blue: index for index, (red, green, blue) in enumerate(space.palette)}
+        if len(table) < space.num_classes:
+            raise InputError(
+                "CLASSES_PALETTE",
+                f"Label space {space.name} gives one colour to several classes. Use label files with ids instead.",
+            )
+        return table | dict(id_map or {})
+    table = dict(id_map) if id_map is not None else {index: index for index in range(space.num_classes)}
+    return {IGNORE_INDEX: IGNORE_INDEX, space.ignore_index: IGNORE_INDEX} | table
+
+
+def _translate(raw: np.ndarray, table: Mapping[int, int], name: str) -> LabelMap:
+    values, counts = np.unique(raw, return_counts=True)
+    if len(values) > _MOST_IDS:
+        raise InputError(
+            "LABEL_FORMAT",
+            f"{name} has {len(values):,} different values, like a photograph. Use the label file of this image.",
+        )
+    indices = np.array([table.get(int(value), IGNORE_INDEX) for value in values], np.uint8)
+    unknown = {int(v): int(n) for v, n in zip(values, counts, strict=True) if int(v) not in table}
+    ids = np.empty(raw.shape, np.uint8)
+    for row, raw_row in zip(ids, raw, strict=True):  # by rows: searchsorted answers with 8 bytes a pixel
+        row[:] = indices[np.searchsorted(values, raw_row)]
+    return LabelMap(ids, unknown)
+
+
+def _describe_unknown(name: str, space: LabelSpace, unknown: Mapping[int, int], is_colour: bool) -> str:
+    shown = [
+        f"{f'#{raw:06x}' if is_colour else raw} ({count} pixel{'s' * (count != 1)})"
+        for raw, count in sorted(unknown.items(), key=lambda item: -item[1])[:_SHOWN_IDS]
+    ]
+    more = f" and {len(unknown) - len(shown)} more" if len(unknown) > len(shown) else ""
+    return (
+        f"{name} has {'colours' if is_colour else 'ids'} that are no class of {space.name} ({space.num_classes} classes, "
+        f"{space.ignore_index} = no label): {', '.join(shown)}{more}. Translate them with id_map, "
+        "or pass unknown='ignore' to leave these pixels without a label."
+    )
+
+
+def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a label map by taking the pixel under each new pixel's centre, so that no new id can appear.
+
+    Source index = floor((target index + 0.5) * source length / target length), in whole numbers; torch calls this
+    "nearest-exact".
+
+    Args:
+        label: (H, W), any dtype.
+        size: (height, width) in pixels.
+
+    Returns:
+        (height, width), same dtype, a copy.
+
+    Raises:
+        InputError: ``LABEL_ARRAY``, ``IMAGE_SIZE`` for a side below one pixel.
+    """
+    _check_label(label)
+    if min(size) < 1:
+        raise InputError("IMAGE_SIZE", f"size must be (height, width) of at least one pixel, got {tuple(size)}.")
+    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, label.shape, strict=True))
+    return label[rows[:, None], columns]
+
+
+def colorize(ids: np.ndarray, space: LabelSpace) -> np.ndarray:
+    """Paint a label map in the colours of its classes, and mid grey where there is no label.
+
+    Args:
+        ids: (H, W) class indices and 255.
+        space: The classes.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        InputError: ``LABEL_ARRAY`` for another array, ``LABEL_IDS`` for an index that is no class.
+    """
+    _check_ids(ids, space.num_classes)
+    colours = np.full((IGNORE_INDEX + 1, 3), UNLABELLED_RGB, np.uint8)
+    colours[: space.num_classes] = space.palette
+    return colours[ids]
+
+
+def class_frequencies(ids: np.ndarray, num_classes: int) -> np.ndarray:
+    """Measure which part of the labelled pixels each class has.
+
+    Args:
+        ids: (H, W) class indices and 255.
+        num_classes: K.
+
+    Returns:
+        (K,) float64, sum 1; all 0 when no pixel has a label.
+
+    Raises:
+        InputError: ``LABEL_ARRAY`` for another array, ``LABEL_IDS`` for an index that is no class.
+    """
+    _check_ids(ids, num_classes)
+    counts = np.bincount(ids[ids != IGNORE_INDEX], minlength=num_classes)
+    return counts / max(1, counts.sum())
+
+
+def _check_label(label: np.ndarray) -> None:
+    if label.ndim != 2 or label.size == 0:
+        raise InputError("LABEL_ARRAY", f"A label map must have shape (H, W), got {label.shape}. Use read_label() to get one.")
+
+
+def _check_ids(ids: np.ndarray, num_classes: int) -> None:
+    _check_label(ids)
+    if ids.dtype.kind not in "iu":
+        raise InputError("LABEL_ARRAY", f"A label map must hold whole numbers, got {ids.dtype}. Use read_label().")
+    wrong = ids[(ids != IGNORE_INDEX) & ((ids < 0) | (ids >= num_classes))]
+    if wrong.size:
+        raise InputError(
+            "LABEL_IDS",
+            f"A label map must hold class indices 0 to {num_classes - 1} and {IGNORE_INDEX}, "
+            f"got {wrong[0]}. Read the file with read_label().",
+        )

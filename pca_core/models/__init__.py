@@ -1,0 +1,14 @@
+"""Segmentation nets and their checkpoints."""
+
+from pca_core.models.checkpoints import Checkpoint, InputNormalisation, load_checkpoint, save_checkpoint
+from pca_core.models.registry import MODELS, SegmentationModel, build_model
+
+__all__ = [
+    "MODELS",
+    "Checkpoint",
+    "InputNormalisation",
+    "SegmentationModel",
+    "build_model",
+    "load_checkpoint",
+    "save_checkpoint",
+]

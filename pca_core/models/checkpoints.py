@@ -1,0 +1,246 @@
+"""Checkpoints: one safetensors file that says what it is.
+
+The header's ``cyclelens`` entry is JSON: architecture and options, label space (names in class order, palette), input
+normalisation and size, notes. Nothing in a checkpoint is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from pca_core.checks import InputError
+from pca_core.models.registry import build_model
+from pca_core.storage import write_atomic
+from pca_core.types import LabelSpace
+
+FORMAT = 1
+MAX_HEADER_BYTES = 2**20
+NUM_DIFFERENCES = 5
+
+
+@dataclass(frozen=True)
+class InputNormalisation:
+    """How an RGB uint8 image becomes the net's input: ``(channels / scale − mean) / std`` in the given channel order."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    scale: float = 255.0
+    channel_order: str = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.channel_order not in ("RGB", "BGR"):
+            raise ValueError(f"channel_order must be 'RGB' or 'BGR', got {self.channel_order!r}.")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.scale <= 0:
+            raise ValueError("Input normalisation needs three means, three positive stds and a positive scale.")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A net with all that is needed to use it.
+
+    Attributes:
+        model: The net, in eval mode after loading.
+        architecture, options: What :func:`~pca_core.models.build_model` built it from.
+        label_space: Its classes, in the order of its logits.
+        normalisation: Of its input.
+        short_side: Pixels of the shorter image side that it was trained at; images are scaled to it.
+        notes: Anything worth keeping (steps, data, figures); JSON values.
+    """
+
+    model: nn.Module
+    architecture: str
+    label_space: LabelSpace
+    options: dict = field(default_factory=dict)
+    normalisation: InputNormalisation = field(default_factory=InputNormalisation)
+    short_side: int = 256
+    notes: dict = field(default_factory=dict)
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically.
+
+    Raises:
+        InputError: ``CHECKPOINT_NONFINITE`` when a weight is NaN or infinite.
+        OSError: When it cannot be written; an older file at ``path`` is then untouched.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()}
+    _check_finite(str(path), tensors)
+    description = {"format": FORMAT, **{name: value for name, value in asdict_shallow(checkpoint).items() if name != "model"}}
+    write_atomic(path, save(tensors, {"cyclelens": json.dumps(description)}))
+
+
+def asdict_shallow(checkpoint: Checkpoint) -> dict:
+    """Fields of a checkpoint as JSON-ready values, the model itself left as it is."""
+    return {
+        "model": checkpoint.model,
+        "architecture": checkpoint.architecture,
+        "options": checkpoint.options,
+        "label_space": asdict(checkpoint.label_space),
+        "normalisation": asdict(checkpoint.normalisation),
+        "short_side": checkpoint.short_side,
+        "notes": checkpoint.notes,
+    }
+
+
+def read_description(path: str | Path) -> dict:
+    """Read what a checkpoint says of itself, header only: no weights are loaded.
+
+    Raises:
+        InputError: ``CHECKPOINT_NOT_FOUND``, ``CHECKPOINT_FORMAT``, ``CHECKPOINT_BROKEN`` or ``CHECKPOINT_FOREIGN``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("CHECKPOINT_NOT_FOUND", f"There is no checkpoint file at {path}. Check the path.")
+    _check_header_size(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            "CHECKPOINT_BROKEN", f"{path.name} is not a complete safetensors file ({error}). Copy it again from where it came."
+        ) from None
+    try:
+        description = json.loads(metadata["cyclelens"])
+        if not isinstance(description, dict) or description.get("format") != FORMAT:
+            raise ValueError
+    except (KeyError, ValueError):
+        raise InputError(
+            "CHECKPOINT_FOREIGN",
+            f"{path.name} holds weights but no CycleLens description of format {FORMAT} (architecture, classes, normalisation). "
+            "Save it with pca_core.save_checkpoint, which writes one.",
+        ) from None
+    return description
+
+
+def _check_header_size(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(8)
+    header_bytes = int.from_bytes(start, "little")
+    if len(start) < 8 or header_bytes > MAX_HEADER_BYTES:
+        raise InputError(
+            "CHECKPOINT_FORMAT",
+            f"{path.name} is not a safetensors checkpoint (a header of at most 1 MiB was expected). "
+            "Pickled .pt and .pth files are not read, because opening one can run code.",
+        )
+
+
+def load_checkpoint(
+    path: str | Path,
+    *,
+    architecture: str | None = None,
+    label_space: LabelSpace | None = None,
+    device: str | torch.device = "cpu",
+) -> Checkpoint:
+    """Load a checkpoint and check that it is what it says.
+
+    Args:
+        path: A ``.safetensors`` file from :func:`save_checkpoint`.
+        architecture: What is expected; None takes what the file says.
+        label_space: The classes that are expected, e.g. those of the data; None takes what the file says.
+        device: Where the model goes.
+
+    Returns:
+        :class:`Checkpoint` with the model in eval mode.
+
+    Raises:
+        InputError: ``CHECKPOINT_...``; a mismatch names the first differences.
+    """
+    path = Path(path)
+    description = read_description(path)
+    name = path.name
+    if architecture is not None and description.get("architecture") != architecture:
+        raise InputError(
+            "CHECKPOINT_ARCHITECTURE",
+            f"{name} holds a {description.get('architecture')!r} net, expected {architecture!r}. "
+            "Choose a checkpoint of that architecture.",
+        )
+    checkpoint = _build(name, description)
+    if label_space is not None:
+        check_same_classes(name, checkpoint.label_space, label_space)
+    _load_weights(path, checkpoint.model)
+    checkpoint.model.eval().to(device)
+    return checkpoint
+
+
+def _build(name: str, description: dict) -> Checkpoint:
+    try:
+        space = description["label_space"]
+        label_space = LabelSpace(
+            space["name"],
+            tuple(map(str, space["class_names"])),
+            tuple(tuple(int(value) for value in colour) for colour in space["palette"]),
+            int(space["ignore_index"]),
+        )
+        normalisation = description["normalisation"]
+        normalisation = InputNormalisation(
+            **{**normalisation, "mean": tuple(normalisation["mean"]), "std": tuple(normalisation["std"])}
+        )
+        with torch.device("meta"):
+            model = build_model(description["architecture"], num_classes=label_space.num_classes, **description["options"])
+        return Checkpoint(
+            model.to_empty(device="cpu"),
+            description["architecture"],
+            label_space,
+            description["options"],
+            normalisation,
+            int(description["short_side"]),
+            description.get("notes", {}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            "CHECKPOINT_DESCRIPTION", f"The description in {name} cannot be used: {error}. Save the checkpoint again."
+        ) from None
+
+
+def check_same_classes(name: str, got: LabelSpace, expected: LabelSpace) -> None:
+    """Raise InputError ``CHECKPOINT_CLASSES`` unless both name the same classes in the same order."""
+    if got.class_names == expected.class_names:
+        return
+    if got.num_classes != expected.num_classes:
+        what = f"{got.num_classes} classes ({got.name}), expected {expected.num_classes} ({expected.name})"
+    else:
+        pairs = zip(range(got.num_classes), got.class_names, expected.class_names, strict=True)
+        first = [f"class {index} is {a!r}, expected {b!r}" for index, a, b in pairs if a != b][:NUM_DIFFERENCES]
+        what = "classes in another order or of other names: " + "; ".join(first)
+    raise InputError("CHECKPOINT_CLASSES", f"{name} has {what}. Use data and a checkpoint of the same label space.")
+
+
+def _load_weights(path: Path, model: nn.Module) -> None:
+    with safe_open(path, framework="pt") as file:
+        found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+        differences = _differences(found, expected)
+        if differences:
+            raise InputError(
+                "CHECKPOINT_MISMATCH",
+                f"{path.name} does not fit the net that it names: {'; '.join(differences[:NUM_DIFFERENCES])}"
+                f"{f' and {len(differences) - NUM_DIFFERENCES} more' if len(differences) > NUM_DIFFERENCES else ''}. "
+                "Choose the checkpoint of this architecture and class count.",
+            )
+        tensors = {key: file.get_tensor(key) for key in found}
+    _check_finite(path.name, tensors)
+    model.load_state_dict(tensors)
+
+
+def _differences(found: dict[str, tuple], expected: dict[str, tuple]) -> list[str]:
+    missing = [f"{key} is missing" for key in expected if key not in found]
+    extra = [f"{key} is not part of the net" for key in found if key not in expected]
+    shapes = [
+        f"{key} is {found[key]}, expected {expected[key]}" for key in expected if key in found and found[key] != expected[key]
+    ]
+    return shapes + missing + extra
+
+
+def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
+    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if bad:
+        raise InputError(
+            "CHECKPOINT_NONFINITE", f"{name} has NaN or infinite weights in {', '.join(bad[:NUM_DIFFERENCES])}. Train it again."
+        )

@@ -1,0 +1,56 @@
+"""Every net that can be built, by name. To add one: a file beside this, a line in ``MODELS``, a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from pca_core.checks import InputError
+from pca_core.models.compact import build_compact
+from pca_core.types import SegmentationOutput
+
+
+class SegmentationModel(Protocol):
+    """What the rest of the core asks of a net."""
+
+    output_stride: int
+
+    def __call__(self, x: Tensor) -> SegmentationOutput:
+        """(B, 3, H, W) normalised image → features and logits."""
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) features → (B, K, h, w) logits; inference with aggregation classifies aggregated features."""
+
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "compact": build_compact,
+}
+
+
+def build_model(name: str, *, num_classes: int, **options: int) -> nn.Module:
+    """Build a net by name, randomly initialised.
+
+    Args:
+        name: A key of :data:`MODELS`.
+        num_classes: K.
+        options: Architecture options, e.g. ``feature_channels=64``.
+
+    Returns:
+        A :class:`SegmentationModel`; calling it gives :class:`~pca_core.types.SegmentationOutput`.
+
+    Raises:
+        InputError: ``MODEL_UNKNOWN``, ``MODEL_CLASSES`` or ``MODEL_OPTION``.
+    """
+    if name not in MODELS:
+        near = get_close_matches(name, MODELS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError("MODEL_UNKNOWN", f"Architecture must be one of {', '.join(MODELS)}, got {name!r}.{hint}")
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise InputError("MODEL_CLASSES", f"num_classes must be a whole number from 1, got {num_classes!r}.")
+    try:
+        return MODELS[name](num_classes, **options)
+    except TypeError as error:
+        raise InputError("MODEL_OPTION", f"Architecture {name!r} was given an option that it does not have: {error}.") from None

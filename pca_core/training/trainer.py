@@ -1,0 +1,242 @@
+"""Source-only training: cross-entropy and Lovász-softmax on labelled images, poly schedule, exactly resumable."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pca_core.checks import InputError
+from pca_core.data import FolderDataset, fit_short_side
+from pca_core.losses import LossWeights, cross_entropy_loss, lovasz_softmax_loss, total_loss
+from pca_core.models import Checkpoint, InputNormalisation, build_model, save_checkpoint
+from pca_core.storage import write_atomic
+from pca_core.training.augmentation import Augmentation
+from pca_core.training.batches import BatchMaker
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Knobs of source-only training.
+
+    Attributes:
+        steps: Optimiser steps.
+        batch_size: Views per step.
+        short_side: Pixels of the shorter side of a view; images are scaled to it at inference too.
+        learning_rate: Peak of AdamW's; warms up linearly, then falls as ``(1 − t)^power``.
+        weight_decay: AdamW's, on convolution weights only.
+        warmup_steps: Linear warm-up.
+        power: Of the poly schedule.
+        lovasz: Weight of the Lovász-softmax term beside cross-entropy.
+        seed: Of initialisation and views.
+        architecture: A key of :data:`pca_core.models.MODELS`.
+        augmentation: How views are drawn.
+    """
+
+    steps: int = 800
+    batch_size: int = 8
+    short_side: int = 180
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup_steps: int = 30
+    power: float = 0.9
+    lovasz: float = 0.75
+    seed: int = 0
+    architecture: str = "compact"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "short_side"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}.")
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """What one step did: ``step`` counts from 1, ``losses`` by name, ``learning_rate``, ``seconds`` with the wait for its batch."""
+
+    step: int
+    losses: dict[str, float]
+    learning_rate: float
+    seconds: float
+
+
+def learning_rate_at(step: int, config: TrainConfig) -> float:
+    """Poly schedule with warm-up: ``η · min(1, (t+1)/warmup) · (1 − t/steps)^power``."""
+    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    return config.learning_rate * warmup * (1 - step / config.steps) ** config.power
+
+
+class Trainer:
+    """A net in training and all that a resume needs.
+
+    Args:
+        dataset: Labelled source images.
+        config: The run's knobs.
+        device: Where to compute.
+
+    Raises:
+        InputError: ``DATA_UNLABELLED`` when no image has a label; images without one are left out.
+    """
+
+    def __init__(self, dataset: FolderDataset, config: TrainConfig, device: torch.device) -> None:
+        if not dataset.has_labels or dataset.label_space is None:
+            raise InputError(
+                "DATA_UNLABELLED",
+                f"Training needs labelled images, but {dataset.root} has none. Add labels/ and classes.json.",
+            )
+        self.config, self.dataset, self.device = config, dataset, device
+        torch.manual_seed(config.seed)
+        self.model = build_model(config.architecture, num_classes=dataset.label_space.num_classes)
+        self.model.to(device, memory_format=torch.channels_last).train()
+        self.optimizer = _make_optimizer(self.model, config)
+        self.step = 0
+        size = fit_short_side(*dataset[0].image.shape[:2], config.short_side)
+        self.batches = BatchMaker(dataset, size, config.batch_size, InputNormalisation(), config.augmentation, config.seed)
+
+    def run(self) -> Iterator[TrainStep]:
+        """Train to the last step, yielding after each."""
+        started = time.perf_counter()
+        for step, images, labels in self.batches.stream(self.step, self.config.steps):
+            learning_rate = learning_rate_at(step, self.config)
+            on_device = images.to(self.device, memory_format=torch.channels_last)
+            losses = self._update(on_device, labels.to(self.device), learning_rate)
+            self.step = step + 1
+            finished = time.perf_counter()
+            yield TrainStep(self.step, losses, learning_rate, finished - started)
+            started = time.perf_counter()
+
+    def _update(self, images: Tensor, labels: Tensor, learning_rate: float) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        logits = self.model(images).logits
+        size = tuple(logits.shape[-2:])
+        # Cross-entropy sees full-resolution labels; Lovász sorts all pixels of every class, so it works at the net's own.
+        small_labels = F.interpolate(labels[:, None].float(), size=size, mode="nearest-exact")[:, 0].long()
+        full = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+        terms = {
+            "cross_entropy": cross_entropy_loss(full, labels),
+            "lovasz": lovasz_softmax_loss(logits.softmax(1), small_labels),
+        }
+        loss = total_loss(terms, replace(LossWeights(), lovasz=self.config.lovasz))
+        if not loss.isfinite():
+            raise FloatingPointError(f"The loss became {loss.item()} at step {self.step + 1}. Use a lower learning rate.")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
+
+    def checkpoint(self) -> Checkpoint:
+        """The net as it is now, with what it was trained on."""
+        notes = {"trained_on": self.dataset.root.name, "num_images": len(self.dataset.labelled_indices), "step": self.step}
+        return Checkpoint(
+            self.model,
+            self.config.architecture,
+            self.dataset.label_space,
+            short_side=self.config.short_side,
+            notes={**notes, "config": asdict(self.config)},
+        )
+
+    def save_state(self, path: Path) -> None:
+        """Write all that a resume needs: weights, optimiser moments, step, config."""
+        tensors = {f"model.{name}": tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": tensor.contiguous() for name, tensor in moments.items()}
+        description = {"step": self.step, "config": asdict(self.config), "names": list(self.dataset.names)}
+        write_atomic(path, save(tensors, {"training": json.dumps(description)}))
+
+    def load_state(self, path: Path) -> None:
+        """Continue from a saved state.
+
+        Raises:
+            InputError: ``RESUME_NOT_FOUND``, or ``RESUME_MISMATCH`` naming what differs.
+        """
+        if not path.is_file():
+            raise InputError("RESUME_NOT_FOUND", f"There is nothing to resume at {path}. Start without --resume.")
+        with safe_open(path, framework="pt") as file:
+            description = json.loads(file.metadata()["training"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        self._check_resume(description)
+        self.model.load_state_dict(_strip(tensors, "model."))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _strip(tensors, "optimizer.").items():
+            number, name = key.split(".", 1)
+            state.setdefault(int(number), {})[name] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.step = description["step"]
+
+    def _check_resume(self, description: dict) -> None:
+        now = json.loads(json.dumps({"config": asdict(self.config), "names": list(self.dataset.names)}))
+        differing = [key for key, value in now["config"].items() if description["config"].get(key) != value]
+        if description["names"] != now["names"]:
+            differing.append("the list of images")
+        if differing:
+            raise InputError(
+                "RESUME_MISMATCH",
+                f"This run differs from the one to be resumed in: {', '.join(differing)}. Give the same settings, or start anew.",
+            )
+
+
+def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+
+
+def _make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW; biases and batch-norm parameters (1-D) are not decayed."""
+    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    free = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def train(
+    dataset: FolderDataset,
+    out: str | Path,
+    config: TrainConfig | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    is_resumed: bool = False,
+    save_every: int = 100,
+) -> Iterator[TrainStep]:
+    """Train a net on labelled images and write a checkpoint.
+
+    Yields after each step. Every ``save_every`` steps, and when the caller stops early, the state for a resume is written
+    beside ``out`` (``NAME.resume``); at the end the checkpoint takes its place.
+
+    Args:
+        dataset: Labelled source images.
+        out: The checkpoint to write.
+        config: The run's knobs.
+        device: Where to compute.
+        is_resumed: Continue from the state beside ``out``; equal to never having stopped.
+        save_every: Steps between saved states.
+
+    Raises:
+        InputError: On data that cannot be trained on, or a state that does not fit.
+        FloatingPointError: When the loss is no longer finite; nothing is written then.
+    """
+    out = Path(out)
+    state_path = out.with_name(out.name + ".resume")
+    trainer = Trainer(dataset, config or TrainConfig(), torch.device(device))
+    if is_resumed:
+        trainer.load_state(state_path)
+    try:
+        for record in trainer.run():
+            if record.step % save_every == 0:
+                trainer.save_state(state_path)
+            yield record
+    except (GeneratorExit, KeyboardInterrupt):
+        trainer.save_state(state_path)
+        raise
+    save_checkpoint(out, trainer.checkpoint())
+    state_path.unlink(missing_ok=True)
