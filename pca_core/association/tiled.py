@@ -43,6 +43,8 @@ class Scan:
 
 def _strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, scores) where scores is (rows, N padded to whole blocks), the padding −∞. The buffer is reused."""
+    if len(query_RD) == 0:
+        return
     num_columns = len(key_ND)
     padded = -(-num_columns // BLOCK) * BLOCK
     tile_rows = min(tile_rows or choose_tile_rows(num_columns, key_ND.dtype, key_ND.device), len(query_RD))

@@ -63,7 +63,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainStep:
-    """What one step did: ``step`` counts from 1, ``losses`` by name, ``learning_rate``, ``seconds`` with the wait for its batch."""
+    """What one step did: ``step`` counts from 1, ``losses`` by name, ``learning_rate``, ``seconds`` waiting included."""
 
     step: int
     losses: dict[str, float]

@@ -1,0 +1,188 @@
+"""Two linked images on canvases: layers, markers, arrows, hover, zoom and pixel clicks, all drawn in the browser.
+
+The images travel in a message of their own, mounted beside the viewer: Streamlit does not send an unchanged message
+again, so a click moves only the overlay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.components.linked_images.payload import pack_images, pack_overlay, read_header
+from app.components.linked_images.types import (
+    SIDES,
+    UNLABELLED,
+    VIRIDIS,
+    ImagePane,
+    Layer,
+    Link,
+    LinkKind,
+    Marker,
+    MarkerKind,
+    PixelEvent,
+    Side,
+    Swatch,
+)
+
+__all__ = [
+    "SIDES",
+    "UNLABELLED",
+    "VIRIDIS",
+    "ImagePane",
+    "Layer",
+    "Link",
+    "LinkKind",
+    "Marker",
+    "MarkerKind",
+    "PixelEvent",
+    "Side",
+    "Swatch",
+    "linked_images",
+    "pack_images",
+]
+
+_FOLDER = Path(__file__).parent
+_SCRIPTS = ("payload.js", "view.js", "panes.js", "wires.js", "controls.js", "input.js", "linked_images.js")
+_JS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+_CSS = (_FOLDER / "linked_images.css").read_text(encoding="utf-8")
+
+_PANE = """
+<div class="li-title" data-side="{side}"><span class="li-name"></span><span class="li-size"></span></div>
+<div class="li-frame" data-side="{side}"><canvas data-side="{side}" tabindex="0" role="application"></canvas></div>
+<div class="li-status" data-side="{side}"></div>
+<div class="li-layers" data-side="{side}"><div class="li-choice" role="group"></div><div class="li-legends"></div></div>
+"""
+_HTML = (
+    '<div class="li-root" data-ready="false" data-serial="0"><div class="li-stage">'
+    + "".join(_PANE.format(side=side) for side in SIDES)
+    + """
+<canvas class="li-wires" aria-hidden="true"></canvas>
+<div class="li-help" role="note" hidden></div>
+</div>
+<div class="li-bar">
+  <label class="li-opacity">Overlay <input type="range" min="0" max="100" step="5" aria-label="Overlay opacity">
+    <output></output></label>
+  <div class="li-key"></div>
+  <div class="li-zoom" role="group" aria-label="Zoom">
+    <button type="button" data-do="out" aria-label="Zoom out">−</button><output>1×</output>
+    <button type="button" data-do="in" aria-label="Zoom in">+</button>
+    <button type="button" data-do="reset">Reset</button>
+    <button type="button" data-do="help" aria-label="Keys" aria-expanded="false">?</button>
+  </div>
+</div>
+<div class="li-spoken" aria-live="polite"></div></div>
+"""
+)
+
+# Equal scripts are one module in the browser: the store hands its decoded images to the viewer there.
+_store = st.components.v2.component("cyclelens_image_store", js=_JS)
+_viewer = st.components.v2.component("cyclelens_linked_images", html=_HTML, css=_CSS, js=_JS)
+
+
+def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Streamlit's own elements)
+    source: ImagePane,
+    target: ImagePane,
+    *,
+    key: str,
+    layers: Sequence[Layer] = (),
+    markers: Sequence[Marker] = (),
+    links: Sequence[Link] = (),
+    packed_images: bytes | None = None,
+    active_layer: Mapping[Side, str | None] | None = None,
+    opacity: float = 0.6,
+    on_pixel: Callable[[PixelEvent], None] | None = None,
+    on_clear: Callable[[], None] | None = None,
+    on_layer: Callable[[Side, str | None], None] | None = None,
+) -> PixelEvent | None:
+    """Show two images side by side and return the pixel that was just clicked, once.
+
+    Args:
+        source: Left (or upper) image.
+        target: Right (or lower) image.
+        key: Streamlit key; also the prefix of what is kept in the session.
+        layers: Maps to choose from; each side shows one of its own, or none.
+        markers: Highlighted feature pixels.
+        links: Arrows between feature pixels.
+        packed_images: ``pack_images(source, target)``, if the caller caches it.
+        active_layer: Layer name per side, or None for no layer. It wins over the choice in the browser only when it
+            differs from the previous run.
+        opacity: Of the layers, 0-1, at first; the reader's slider wins afterwards until this value changes.
+        on_pixel: Called with each click before the script runs, like every Streamlit callback.
+        on_clear: Called when a person pressed Escape.
+        on_layer: Called with side and layer name after a choice in the browser. Without it, choices stay there and
+            cost no rerun.
+
+    Returns:
+        The click of this run, or None; a rerun for another reason never repeats it.
+
+    Raises:
+        ValueError: If a marker or link lies outside its grid, or ``active_layer`` names an unknown layer.
+    """
+    panes: dict[Side, ImagePane] = {"source": source, "target": target}
+    images = pack_images(source, target) if packed_images is None else packed_images
+    overlay = pack_overlay(
+        panes,
+        images_hash=read_header(images)["hash"],
+        layers=layers,
+        markers=markers,
+        links=links,
+        active_layer=active_layer,
+        opacity=opacity,
+        reports_layer=on_layer is not None,
+    )
+
+    def receive_pixel() -> None:
+        event = _read_event(_trigger(key, "pixel"), panes)
+        if event is not None and _is_new(key, "handled", event.serial) and on_pixel is not None:
+            on_pixel(event)
+
+    def receive_clear() -> None:
+        if on_clear is not None and _trigger(key, "clear") is not None:
+            on_clear()
+
+    def receive_layer() -> None:
+        choice = _trigger(key, "layer")
+        if on_layer is not None and isinstance(choice, Mapping) and choice.get("side") in SIDES:
+            name = choice.get("name")
+            on_layer(choice["side"], name if any(layer.name == name for layer in layers) else None)
+
+    with st.container(gap=None):
+        _store(data=images, key=f"{key}--images")
+        result = _viewer(
+            data=overlay,
+            key=key,
+            on_pixel_change=receive_pixel,
+            on_clear_change=receive_clear,
+            on_layer_change=receive_layer,
+        )
+    event = _read_event(result.get("pixel"), panes)
+    return event if event is not None and _is_new(key, "returned", event.serial) else None
+
+
+def _trigger(key: str, name: str) -> Any:
+    """Return the value of a trigger inside its callback."""
+    state = st.session_state.get(key)
+    return state.get(name) if isinstance(state, Mapping) else None
+
+
+def _read_event(value: object, panes: Mapping[Side, ImagePane]) -> PixelEvent | None:
+    """Return the event that the browser sent, or None for anything that is no pixel of these panes."""
+    if not isinstance(value, Mapping) or value.get("side") not in SIDES:
+        return None
+    side, index, serial = value["side"], value.get("index"), value.get("serial")
+    if not isinstance(index, int) or not isinstance(serial, int):
+        return None
+    rows, columns = panes[side].grid
+    return PixelEvent(side, index, serial) if 0 <= index < rows * columns else None
+
+
+def _is_new(key: str, stage: str, serial: int) -> bool:
+    """Remember the serial of the last event of this stage; False for a replay of it."""
+    name = f"{key}--{stage}"
+    is_new = st.session_state.get(name) != serial
+    st.session_state[name] = serial
+    return is_new

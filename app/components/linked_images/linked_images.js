@@ -1,0 +1,148 @@
+// One module for two mounts: the store gets the images, the viewer everything else.
+// Streamlit calls the default export again with each new message; what a viewer remembers hangs on its root element.
+
+const viewers = new WeakMap();
+
+function createPane(root, side) {
+  const find = (name) => root.querySelector(`.${name}[data-side=${side}]`);
+  const frame = find("li-frame");
+  return {
+    side,
+    title: find("li-title"),
+    frame,
+    canvas: frame.querySelector("canvas"),
+    status: find("li-status"),
+    controls: find("li-layers"),
+    layers: [],
+    active: null,
+    pointers: new Map(),
+    press: null,
+  };
+}
+
+function createViewer(root) {
+  const find = (selector) => root.querySelector(selector);
+  const state = {
+    root,
+    stage: find(".li-stage"),
+    wires: find(".li-wires"),
+    help: find(".li-help"),
+    bar: find(".li-bar"),
+    spoken: find(".li-spoken"),
+    panes: { source: createPane(root, "source"), target: createPane(root, "target") },
+    view: { x: 0, y: 0, scale: 1 },
+    prefersStill: window.matchMedia("(prefers-reduced-motion: reduce)").matches,
+  };
+  for (const side of SIDES) connectPane(state, state.panes[side]);
+  connectBar(state);
+  state.resizing = new ResizeObserver(() => measure(state));
+  state.resizing.observe(state.stage);
+  for (const side of SIDES) state.resizing.observe(state.panes[side].frame);
+  watchPixelRatio(state);
+  viewers.set(root, state);
+  return state;
+}
+
+// A window that moves to another screen changes its pixel ratio without changing any size.
+function watchPixelRatio(state) {
+  if (state.isGone) return;
+  state.ratioQuery = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+  state.ratioQuery.onchange = () => {
+    measure(state);
+    watchPixelRatio(state);
+  };
+}
+
+function closeViewer(state) {
+  state.isGone = true;
+  state.resizing.disconnect();
+  state.ratioQuery.onchange = null;
+  cancelAnimationFrame(state.frame);
+  clearTimeout(state.speech);
+  viewers.delete(state.root);
+}
+
+function readOverlay({ header, sections }) {
+  const end = (side, index) => ({ side, index });
+  return {
+    ...header,
+    layers: header.layers.map((layer) => ({
+      ...layer,
+      values: sections[layer.values],
+      colours: sections[layer.colours],
+    })),
+    markers: header.markers.map(([side, index, kind, label]) => ({ side, index, kind, label })),
+    links: header.links.map(([side, index, toSide, toIndex, kind, consistent]) => ({
+      start: end(side, index),
+      end: end(toSide, toIndex),
+      kind,
+      consistent,
+    })),
+  };
+}
+
+// Images and overlay change together: until the images are decoded the old picture stays whole.
+async function showMessage(state, message) {
+  if (message.header.hash === state.overlay?.hash) {
+    endPulse(state);
+    return;
+  }
+  state.expected = message.header.hash;
+  const pictures = await requestPictures(message.header.images);
+  if (state.expected === message.header.hash && !state.isGone) applyOverlay(state, readOverlay(message), pictures);
+}
+
+function applyOverlay(state, overlay, pictures) {
+  const before = state.overlay;
+  state.overlay = overlay;
+  state.isFresh = true;
+  for (const side of SIDES) updatePane(state, state.panes[side], before, pictures[side]);
+  if (before && before.images !== overlay.images) forgetPlace(state);
+  showTitles(state);
+  showKey(state);
+  showZoom(state);
+  if (overlay.opacity !== before?.opacity) setOpacity(state, overlay.opacity);
+  endPulse(state);
+  measure(state);
+}
+
+function updatePane(state, pane, before, picture) {
+  const { overlay } = state;
+  Object.assign(pane, { picture, ...overlay.panes[pane.side] });
+  pane.layers = overlay.layers.filter((layer) => layer.side === pane.side);
+  if (!before || before.active[pane.side] !== overlay.active[pane.side]) pane.active = overlay.active[pane.side];
+  if (!activeLayer(pane)) pane.active = null;
+  showLayers(state, pane);
+  showStatus(state, pane);
+}
+
+// Another pair of images: a pixel or a zoom of the old one means nothing there.
+function forgetPlace(state) {
+  state.hover = null;
+  state.cursor = null;
+  Object.assign(state.view, { x: 0, y: 0, scale: 1 });
+}
+
+function endPulse(state) {
+  state.pulse = null;
+  requestPaint(state, "wires");
+}
+
+// Streamlit runs a clean-up not only at unmount but also when a newer message overtakes the loading of this module.
+function whenGone(node, clean) {
+  return () => setTimeout(() => node.isConnected || clean());
+}
+
+export default function linkedImages({ data, parentElement, setTriggerValue }) {
+  const message = readMessage(data);
+  if (message.header.kind === "images") {
+    publishPictures(parentElement, message);
+    return whenGone(parentElement, () => withdrawPictures(parentElement));
+  }
+  const root = parentElement.querySelector(".li-root");
+  const state = viewers.get(root) ?? createViewer(root);
+  state.send = setTriggerValue;
+  state.font = getComputedStyle(root).fontFamily;
+  showMessage(state, message);
+  return whenGone(root, () => closeViewer(state));
+}

@@ -1,0 +1,1 @@
+"""Procedural street scenes with exact labels, in two domains: ``noon`` and ``dusk``."""

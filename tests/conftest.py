@@ -1,0 +1,39 @@
+"""Small worlds that several tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pca_core.types import IGNORE_INDEX, FeaturePair
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def pair() -> FeaturePair:
+    """Two blobby feature maps of different sizes with 4 classes, a few unlabelled pixels and predictions."""
+    return make_pair(seed=3)
+
+
+def make_pair(seed: int, channels: int = 8, classes: int = 4, source=(6, 9), target=(5, 8)) -> FeaturePair:
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(classes, channels, generator=generator)
+
+    def side(size):
+        labels = torch.randint(0, classes, size, generator=generator)
+        noise = torch.randn(channels, *size, generator=generator)
+        features = centres[labels].permute(2, 0, 1) + 0.8 * noise
+        logits = torch.einsum("kc,chw->khw", centres, features)
+        return features, labels, logits.softmax(0)
+
+    source_features, source_labels, source_probabilities = side(source)
+    target_features, target_labels, target_probabilities = side(target)
+    source_labels[0, :3] = IGNORE_INDEX
+    target_labels[-1, -2:] = IGNORE_INDEX
+    return FeaturePair(
+        source_features, target_features, source_labels, source_probabilities, target_probabilities, target_labels
+    )

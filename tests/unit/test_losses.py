@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from pca_core import (
+    LossWeights,
+    association_loss,
+    cross_entropy_loss,
+    lovasz_softmax_loss,
+    smoothing_loss,
+    total_loss,
+)
+from pca_core.association import similarity as similarity_module
+from tests import reference
+
+
+def random_maps(seed=0, batch=2, channels=5, source=(3, 4), target=(4, 3), classes=3, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randn(batch, channels, *source, dtype=dtype, generator=generator)
+    b = torch.randn(batch, channels, *target, dtype=dtype, generator=generator)
+    labels = torch.randint(0, classes, (batch, *source), generator=generator)
+    labels[0, 0, 0] = 255
+    return a, b, labels
+
+
+@pytest.fixture
+def freeze_moments(monkeypatch):
+    """Keep the row moments of the first evaluation: they carry no gradient, so a numeric check must not move them either."""
+
+    def freeze(calls_per_evaluation):
+        real, seen, calls = similarity_module.row_moments, {}, [0]
+
+        def first_moments(query, key):
+            place = calls[0] % calls_per_evaluation
+            calls[0] += 1
+            return seen.setdefault(place, real(query, key))
+
+        monkeypatch.setattr(similarity_module, "row_moments", first_moments)
+        monkeypatch.setattr("pca_core.association.aggregation.row_moments", first_moments)
+
+    return freeze
+
+
+# Two image pairs: two directions each, and at feature level one aggregation each.
+@pytest.mark.parametrize(("level", "calls_per_evaluation"), [("feature", 6), ("prediction", 4)])
+def test_association_gradient_is_right(freeze_moments, level, calls_per_evaluation):
+    freeze_moments(calls_per_evaluation)
+    source, target, labels = random_maps()
+    if level == "prediction":
+        source, target = source.softmax(1), target.softmax(1)
+    source.requires_grad_()
+    target.requires_grad_()
+    assert association_loss(source, target, labels, level).rate > 0
+    assert gradcheck(lambda a, b: association_loss(a, b, labels, level).value, (source, target), atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("level", ["feature", "prediction"])
+def test_association_equals_the_formula_written_out(level, alpha):
+    source, target, labels = random_maps(seed=5, source=(5, 6), target=(4, 7))
+    if level == "prediction":
+        source, target = source.softmax(1), target.softmax(1)
+    gradients = []
+    for value_of in (
+        lambda a, b: association_loss(a, b, labels, level, alpha).value,
+        lambda a, b: reference.association_loss(a, b, labels, level, alpha),
+    ):
+        a, b = source.clone().requires_grad_(), target.clone().requires_grad_()
+        value = value_of(a, b)
+        value.backward()
+        gradients.append((value.detach(), a.grad, b.grad))
+    for got, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_association_by_hand():
+    """Two source pixels, two target pixels, each at right angles: both cycles close and every margin is known."""
+    source = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])  # (1, 2, 1, 2): pixel 0 = e1, pixel 1 = e2
+    target = source.clone()
+    result = association_loss(source, target, torch.tensor([[[0, 1]]]), alpha=0.0)
+    # Rows are (1, 0) and (0, 1): mean 1/2, unbiased std 1/√2, so scores are ±1/√2 and p = 1/(1 + e^−√2), both ways.
+    log_probability = -torch.log1p(torch.exp(torch.tensor(-(2.0**0.5))))
+    torch.testing.assert_close(result.value, -2 * log_probability)
+    assert (result.rate, result.coverage) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("level", ["feature", "prediction"])
+def test_nothing_consistent_is_a_differentiable_zero(level):
+    source, target, labels = random_maps()
+    if level == "prediction":
+        source, target = source.softmax(1), target.softmax(1)
+    source.requires_grad_()
+    target.requires_grad_()
+    result = association_loss(source, target, torch.full_like(labels, 255), level)
+    assert result.value.item() == 0.0
+    result.value.backward()
+    assert source.grad.abs().max() == 0
+    assert target.grad.abs().max() == 0
+
+
+def test_mean_runs_over_the_consistent_pixels_of_the_batch():
+    source, target, labels = random_maps(seed=1)
+    both = association_loss(source, target, labels)
+    single = [association_loss(source[i : i + 1], target[i : i + 1], labels[i : i + 1]) for i in range(2)]
+    counts = [result.associations[0].is_consistent.sum() for result in single]
+    assert counts[0] != counts[1]
+    mean = sum(result.value * count for result, count in zip(single, counts, strict=True)) / sum(counts)
+    torch.testing.assert_close(both.value, mean)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"source": torch.zeros(5, 3, 4)}, "add the batch axis"),
+        ({"target": torch.zeros(2, 6, 4, 3)}, "agree in batch and channels"),
+        ({"labels": torch.zeros(2, 12, 16, dtype=torch.long)}, "resize_label"),
+        ({"labels": torch.zeros(3, 3, 4, dtype=torch.long)}, "B = 2"),
+        ({"labels": torch.full((2, 3, 4), -1)}, "ids ≥ 0"),
+        ({"labels": torch.zeros(2, 3, 4)}, "integer"),
+    ],
+)
+def test_wrong_shapes_are_named(change, words):
+    source, target, labels = random_maps()
+    arguments = {"source": source, "target": target, "labels": labels} | change
+    with pytest.raises(ValueError, match=words):
+        association_loss(arguments["source"], arguments["target"], arguments["labels"])
+
+
+def test_cross_entropy_gradient_and_empty_labels():
+    logits, _, labels = random_maps(channels=3)
+    assert gradcheck(lambda x: cross_entropy_loss(x, labels), (logits.requires_grad_(),))
+    empty = cross_entropy_loss(logits, torch.full_like(labels, 255))
+    empty.backward()
+    assert empty.item() == 0
+    assert logits.grad.abs().max() == 0
+
+
+def test_lovasz_gradient():
+    logits, _, labels = random_maps(channels=3, seed=2)
+    assert gradcheck(lambda x: lovasz_softmax_loss(x.softmax(1), labels), (logits.requires_grad_(),))
+
+
+def test_lovasz_by_hand():
+    """Two pixels, one wrong by 1: a class with one hit and one false positive has IoU 1/2, the missed class IoU 0."""
+    probabilities = torch.tensor([[[[1.0, 1.0]], [[0.0, 0.0]]]])
+    labels = torch.tensor([[[0, 1]]])
+    assert lovasz_softmax_loss(probabilities, labels).item() == pytest.approx((0.5 + 1.0) / 2)
+
+
+def test_lovasz_without_labels_is_a_differentiable_zero():
+    logits, _, labels = random_maps(channels=3)
+    logits.requires_grad_()
+    value = lovasz_softmax_loss(logits.softmax(1), torch.full_like(labels, 255))
+    value.backward()
+    assert value.item() == 0
+    assert logits.grad.abs().max() == 0
+
+
+def test_smoothing_gradient_holds_its_factor_fixed():
+    """The factor (ℓ/τ − 1) is detached by design: finite differences must hold it fixed too."""
+    logits, _, _ = random_maps(channels=4, seed=4)
+    factor = (-logits.log_softmax(1).mean(1) / 10 - 1).detach()
+
+    def surrogate(x):
+        return (factor * -x.log_softmax(1).mean(1)).mean()
+
+    logits.requires_grad_()
+    smoothing_loss(logits).backward()
+    step, numeric = 1e-6, torch.zeros_like(logits)
+    for place in range(logits.numel()):
+        bump = torch.zeros_like(logits).flatten()
+        bump[place] = step
+        bump = bump.view_as(logits)
+        numeric.view(-1)[place] = (surrogate(logits.detach() + bump) - surrogate(logits.detach() - bump)) / (2 * step)
+    torch.testing.assert_close(logits.grad, numeric, rtol=1e-5, atol=1e-9)
+
+
+def test_total_is_the_papers_weighted_sum():
+    terms = {name: torch.tensor(1.0) for name in LossWeights.__dataclass_fields__}
+    assert total_loss(terms).item() == pytest.approx(1 + 0.75 + 0.1 + 0.1 + 0.01 + 0.01)
+    assert total_loss({"lovasz": torch.tensor(2.0)}, LossWeights(lovasz=3.0)).item() == 6.0
+    with pytest.raises(ValueError, match="nonsense"):
+        total_loss({"nonsense": torch.tensor(1.0)})
