@@ -5,7 +5,7 @@ from pca_core.association.cycle import AssociationConfig, associate
 from pca_core.association.describe import describe_trace
 from pca_core.association.explain import explain_pixel
 from pca_core.association.pair import PairAnalysis
-from pca_core.association.statistics import PairStatistics, summarise
+from pca_core.association.statistics import PairStatistics, suggest_pixel, summarise
 
 __all__ = [
     "AssociationConfig",
@@ -16,5 +16,6 @@ __all__ = [
     "associate",
     "describe_trace",
     "explain_pixel",
+    "suggest_pixel",
     "summarise",
 ]

@@ -79,6 +79,27 @@ def summarise(
     )
 
 
+def suggest_pixel(association: Association, source_labels: Tensor) -> int:
+    """A telling source pixel to begin with: consistent, of a rare class, with the clearest first choice.
+
+    Args:
+        association: From :func:`pca_core.associate`.
+        source_labels: (h, w) int64.
+
+    Returns:
+        Flat index of a source pixel; the middle of the map when nothing is consistent.
+    """
+    label_S = source_labels.flatten().to(association.target_index.device)
+    consistent = association.is_consistent.nonzero()[:, 0]
+    if len(consistent) == 0:
+        return len(label_S) // 2 + association.source_size[1] // 2
+    count_K = torch.bincount(label_S[consistent])
+    common = count_K.max() / 10
+    rare = consistent[count_K[label_S[consistent]] <= common] if (count_K > 0).sum() > 1 else consistent
+    chosen = rare if len(rare) else consistent
+    return int(chosen[association.margin[chosen].argmax()])
+
+
 def count_flow(from_label_S: Tensor, to_label_S: Tensor, num_classes: int) -> np.ndarray:
     """(K, K) counts of pixel pairs by class, row = from, column = to; pairs with an unlabelled end do not count."""
     both = (from_label_S != IGNORE_INDEX) & (to_label_S != IGNORE_INDEX)

@@ -23,7 +23,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps, help=f"optimiser steps (default: {DEFAULTS.steps})")
     parser.add_argument("--batch-size", type=int, default=DEFAULTS.batch_size)
     parser.add_argument(
-        "--short-side", type=int, default=DEFAULTS.short_side, help="pixels of the shorter image side (default: 180)"
+        "--short-side", type=int, default=DEFAULTS.short_side, help="pixels of the shorter image side (default: 192)"
     )
     parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     parser.add_argument("--architecture", default=DEFAULTS.architecture)

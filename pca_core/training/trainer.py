@@ -43,7 +43,7 @@ class TrainConfig:
 
     steps: int = 800
     batch_size: int = 8
-    short_side: int = 180
+    short_side: int = 192
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup_steps: int = 30

@@ -77,7 +77,7 @@ def _cumulus(sky: np.ndarray, up: np.ndarray, rng: np.random.Generator, mirror: 
         y0, y1 = int(max(base - 1.6 * size, 0)), int(min(base + 8 * k, h))
         mask = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), np.uint8)
         for _ in range(14):
-            dx = rng.normal(0, 0.9)
+            dx = float(np.clip(rng.normal(0, 0.9), -2.2, 2.2))
             r = size * rng.uniform(0.22, 0.5) * max(0.35, 1 - 0.3 * abs(dx))
             centre = (int(cx + dx * size) - x0, int(base - r * rng.uniform(0.1, 1.0)) - y0)
             cv2.circle(mask, centre, max(1, int(r)), 255, -1)

@@ -1,33 +1,9 @@
-"""The label space ``camvid-11`` and its colours."""
+"""The label space of the drawn streets: the core's own ``camvid-11``."""
 
 from __future__ import annotations
 
-CLASS_NAMES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign symbol",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
-SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(11)
-VOID = 11
+from pca_core.data import get_label_space
 
-PALETTE = (
-    (128, 128, 128),
-    (128, 0, 0),
-    (192, 192, 128),
-    (128, 64, 128),
-    (0, 0, 192),
-    (128, 128, 0),
-    (192, 128, 128),
-    (64, 64, 128),
-    (64, 0, 128),
-    (64, 64, 0),
-    (0, 128, 192),
-)
+_SPACE = get_label_space("camvid-11")
+CLASS_NAMES, PALETTE, VOID = _SPACE.class_names, _SPACE.palette, _SPACE.ignore_index
+SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(11)

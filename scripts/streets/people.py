@@ -64,7 +64,7 @@ class Figure:
             self._wheels(canvas)
         for ends, radii, rgb in sorted(limbs, key=lambda limb: -limb[0][:, 2].mean()):
             canvas.capsule(ends, radii, canvas.light.shade(scaled(rgb, 0.80), self.z), label)
-            if canvas.camera.pixels(min(radii), self.z) < 0.8:
+            if canvas.camera.mirror or canvas.camera.pixels(min(radii), self.z) < 0.8:
                 continue
             shift = np.array([np.sign(sun[0]) * 0.28 * min(radii), 0.1 * min(radii), 0.0])
             inner = (radii[0] * 0.62, radii[1] * 0.62)

@@ -57,6 +57,8 @@ class Plate:
 
 def _write(canvas: Canvas, plate: Plate, text: str, box: tuple[float, float, float], ink: RGB) -> None:
     """Write strokes; box = (height of the centre, letter width, letter height)."""
+    if canvas.camera.mirror or canvas.camera.pixels(box[1], plate.z) < 2:
+        return
     y, wide, tall = box
     shaded = canvas.light.shade(ink, plate.z, FACING)
     start = -wide * (len(text) * 1.25 - 0.25) / 2

@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from .buildings import Building
 from .canvas import HEIGHT, WIDTH, Canvas, value_noise
 from .ground import draw_ground, draw_sky
 from .labels import PAVEMENT, ROAD, VOID
@@ -42,7 +43,7 @@ def _mirror(scene: Scene, noise: np.ndarray) -> np.ndarray:
     canvas = Canvas(replace(scene.camera, scale=1, mirror=True), scene.light, noise)
     draw_sky(canvas, scene.style, np.random.default_rng(scene.sky_seed))
     for thing in scene.things:
-        if thing.depth < 75:
+        if thing.depth < (75 if isinstance(thing, Building) else 45):  # beyond, it is blurred away
             thing.draw(canvas)
     blurred = cv2.GaussianBlur(canvas.image, (0, 0), sigmaX=1.3, sigmaY=5.0)
     v, u = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)

@@ -1,0 +1,28 @@
+"""The app's only entry: ``streamlit run app/main.py [-- --source DIR --target DIR --checkpoint FILE]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checkout
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+from app import state  # noqa: E402
+from app.views import images, trace  # noqa: E402
+
+PAGES = {
+    "images": st.Page(images.render, title="Images", url_path="images"),
+    "trace": st.Page(trace.render, title="Trace", url_path="trace", default=True),
+}
+# The pictures are the page: less air above them than Streamlit leaves.
+STYLE = "<style>.stMainBlockContainer {padding-top: 4.2rem; padding-bottom: 2rem; max-width: 1680px;}</style>"
+
+st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
+state.start(PAGES)
+st.html(STYLE)
+st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
+st.navigation(list(PAGES.values()), position="top").run()

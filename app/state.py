@@ -1,0 +1,327 @@
+"""What a session remembers and what the server keeps: the only user of ``st.session_state`` and ``st.cache_*``.
+
+A session holds names, paths and small uploads; nets, features and associations live in bounded caches keyed by content.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import streamlit as st
+
+from app.components.linked_images import ImagePane, pack_images
+from pca_core.association import AssociationConfig, PairAnalysis
+from pca_core.checks import InputError
+from pca_core.data import FolderDataset, content_hash, read_image, read_label
+from pca_core.device import pick_device
+from pca_core.inference import Segmentation, make_pair, segment
+from pca_core.models import Checkpoint, load_checkpoint
+from pca_core.types import Domain, LabelSpace, Sample
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk"}
+BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
+MAX_UPLOADS = 8  # per side and session
+UPLOADS = "upload"  # the folder name that stands for this session's own uploads
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded image and its label map as the browser sent them."""
+
+    name: str
+    image: bytes
+    label: bytes | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One side of the pair: a folder (or this session's uploads) and the name of an image in it."""
+
+    folder: str
+    name: str
+
+
+def start(pages: Mapping[str, object]) -> None:
+    """Prepare a session: defaults from the command line and the address, the pages to link to."""
+    _freeze_garbage_collector()
+    st.session_state["pages"] = pages
+    if "choices" in st.session_state:
+        return
+    arguments = _arguments()
+    folders = {"source": arguments.source or str(BUILT_IN["source"]), "target": arguments.target or str(BUILT_IN["target"])}
+    st.session_state["uploads"] = {"source": {}, "target": {}}
+    st.session_state["checkpoint"] = arguments.checkpoint or str(BUILT_IN_CHECKPOINT)
+    st.session_state["choices"] = {}
+    for side, folder in folders.items():
+        st.session_state[f"{side}_folder"] = folder
+        _choose_first(side, folder, st.query_params.get(side))
+
+
+def _arguments() -> argparse.Namespace:
+    """What follows ``--`` on Streamlit's command line; anything else there is none of ours."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for flag in ("--source", "--target", "--checkpoint"):
+        parser.add_argument(flag)
+    return parser.parse_known_args(sys.argv[1:])[0]
+
+
+def _choose_first(side: Domain, folder: str, wanted: str | None) -> None:
+    try:
+        names = get_dataset(folder, side).names
+    except InputError as error:
+        st.session_state["start_error"] = str(error)
+        folder, names = str(BUILT_IN[side]), get_dataset(str(BUILT_IN[side]), side).names
+        st.session_state[f"{side}_folder"] = folder
+    choose(side, folder, wanted if wanted in names else names[0])
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze_garbage_collector() -> None:
+    """Streamlit collects garbage after every rerun; what is loaded by now need not be looked at each time."""
+    import torch  # noqa: F401 (the largest part of what is frozen)
+
+    gc.collect()
+    gc.freeze()
+
+
+def pop_start_error() -> str | None:
+    """The sentence to show once when a folder named on the command line could not be used."""
+    return st.session_state.pop("start_error", None)
+
+
+def page(name: str) -> object:
+    """A page of this app, for ``st.switch_page``."""
+    return st.session_state["pages"][name]
+
+
+def get_choice(side: Domain) -> Choice:
+    return st.session_state["choices"][side]
+
+
+def choose(side: Domain, folder: str, name: str) -> None:
+    """Make an image the source or the target of the pair, and put it in the address."""
+    st.session_state["choices"][side] = Choice(folder, name)
+    st.session_state.pop("pixel", None)
+    for stale in ("pixel",):
+        st.query_params.pop(stale, None)
+    st.query_params[side] = name
+
+
+def get_pixel() -> tuple[Domain, int] | None:
+    """The pinned pixel, from the session or the address (``source-123``)."""
+    if "pixel" not in st.session_state:
+        side, _, index = st.query_params.get("pixel", "").partition("-")
+        st.session_state["pixel"] = (side, int(index)) if side in BUILT_IN and index.isdecimal() else None
+    return st.session_state["pixel"]
+
+
+def set_pixel(pixel: tuple[Domain, int] | None) -> None:
+    st.session_state["pixel"] = pixel
+    if pixel is None:
+        st.query_params.pop("pixel", None)
+    else:
+        st.query_params["pixel"] = f"{pixel[0]}-{pixel[1]}"
+
+
+def get_folder(side: Domain) -> str:
+    return st.session_state[f"{side}_folder"]
+
+
+def set_folder(side: Domain, folder: str) -> None:
+    """Browse another folder.
+
+    Raises:
+        InputError: When it holds no images; the old folder stays.
+    """
+    folder = str(Path(folder).expanduser())
+    get_dataset(folder, side)
+    st.session_state[f"{side}_folder"] = folder
+
+
+def get_checkpoint_path() -> str:
+    return st.session_state["checkpoint"]
+
+
+def set_checkpoint_path(path: str) -> None:
+    """Use another checkpoint.
+
+    Raises:
+        InputError: When it cannot be loaded; the old one stays.
+    """
+    path = str(Path(path).expanduser())
+    get_checkpoint(path)
+    st.session_state["checkpoint"] = path
+
+
+def add_upload(side: Domain, name: str, image: bytes, label: bytes | None, space: LabelSpace) -> None:
+    """Keep an upload for this session and choose it; the oldest gives way beyond :data:`MAX_UPLOADS`.
+
+    Raises:
+        InputError: When the image or label cannot be used, or a source comes without a label; nothing is kept then.
+    """
+    if side == "source" and label is None:
+        raise InputError(
+            "UPLOAD_LABEL", f"Source image {name} needs a label map of the same size: cycles are judged by it. Add one."
+        )
+    pixels = read_image(image)
+    if label is not None:
+        read_label(label, space, size=pixels.shape[:2])
+    uploads: dict[str, Upload] = st.session_state["uploads"][side]
+    key = f"{Path(name).stem[:40]} {content_hash(image)[:6]}"
+    uploads.pop(key, None)
+    uploads[key] = Upload(key, image, label)
+    while len(uploads) > MAX_UPLOADS:
+        uploads.pop(next(iter(uploads)))
+    choose(side, UPLOADS, key)
+
+
+def get_uploads(side: Domain) -> tuple[str, ...]:
+    return tuple(st.session_state["uploads"][side])
+
+
+def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
+    """The chosen image (or another) with its label, in the checkpoint's classes.
+
+    Raises:
+        InputError: When it can no longer be read.
+    """
+    choice = choice or get_choice(side)
+    space = get_checkpoint(get_checkpoint_path()).label_space
+    if choice.folder != UPLOADS:
+        sample = _read_sample(choice.folder, side, choice.name)
+        _check_classes(sample, space)
+        return sample
+    upload = st.session_state["uploads"][side].get(choice.name)
+    if upload is None:
+        raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
+    return _decode_upload(upload.name, side, upload.image, upload.label, space)
+
+
+def _check_classes(sample: Sample, space: LabelSpace) -> None:
+    if sample.label_space is not None and sample.label_space.class_names != space.class_names:
+        raise InputError(
+            "CLASSES_DIFFER",
+            f"The labels of {sample.name} are {sample.label_space.name}, but the checkpoint speaks {space.name}. "
+            "Choose a checkpoint of the same classes on the Images page.",
+        )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def get_dataset(folder: str, side: Domain) -> FolderDataset:
+    return FolderDataset(folder, domain=side, unknown="ignore")
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _read_sample(folder: str, side: Domain, name: str) -> Sample:
+    dataset = get_dataset(folder, side)
+    if name not in dataset.names:
+        raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
+    return dataset[dataset.names.index(name)]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, _space: LabelSpace) -> Sample:
+    pixels = read_image(image)
+    ids = None if label is None else read_label(label, _space, unknown="ignore", size=pixels.shape[:2]).ids
+    return Sample(name, side, pixels, ids, None if ids is None else _space)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160):
+    """A small (h, w, 3) uint8 copy of an image in a folder."""
+    from pca_core.data import resize_image
+
+    image = _read_sample(folder, side, name).image
+    return resize_image(image, (height, max(1, round(image.shape[1] * height / image.shape[0]))))
+
+
+def get_checkpoint(path: str) -> Checkpoint:
+    """The net of a file, shared by all sessions: never train it."""
+    try:
+        stamp = Path(path).stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    return _load_checkpoint(path, stamp)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
+    return load_checkpoint(path, device=pick_device())
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
+    return segment(get_checkpoint(checkpoint_path), _image)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The chosen pair as the pages need it; ``key`` changes when anything in it does."""
+
+    key: str
+    source: Sample
+    target: Sample
+    label_space: LabelSpace
+    analysis: PairAnalysis
+    panes: tuple[ImagePane, ImagePane]
+    packed_images: bytes
+
+
+def get_pair(config: AssociationConfig) -> Pair:
+    """Run the net on both chosen images and associate them; cached by content.
+
+    Raises:
+        InputError: When an image, label or checkpoint cannot be used together.
+    """
+    source, target = get_sample("source"), get_sample("target")
+    if source.label is None:
+        raise InputError(
+            "SOURCE_UNLABELLED",
+            f"The source image {source.name} has no label map, and cycles are judged by source labels. "
+            "Choose a labelled source on the Images page.",
+        )
+    path = get_checkpoint_path()
+    parts = [path, str(Path(path).stat().st_mtime_ns)]
+    parts += [content_hash(array) for array in (source.image, source.label, target.image, target.label) if array is not None]
+    key = hashlib.sha256("|".join([*parts, source.name, target.name]).encode()).hexdigest()
+    return _make_pair(key, config, source, target, path)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Associating every pixel of the pair …")
+def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
+    checkpoint = get_checkpoint(_path)
+    stamp = Path(_path).stat().st_mtime_ns
+    segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
+    pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
+    analysis = PairAnalysis(pair, config)
+    analysis.soft_cycle_S  # noqa: B018 (computed now, so that the first click is as quick as the others)
+    panes = _make_panes(_source, _target, pair, checkpoint.label_space)
+    return Pair(key, _source, _target, checkpoint.label_space, analysis, panes, pack_images(*panes))
+
+
+def _make_panes(source: Sample, target: Sample, pair, space: LabelSpace) -> tuple[ImagePane, ImagePane]:
+    def as_ids(labels):
+        return labels.cpu().numpy().astype("uint8")
+
+    has_label = pair.target_labels is not None
+    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_probabilities.argmax(0))
+    names = space.class_names if has_label else tuple(f"{name} (predicted)" for name in space.class_names)
+    return (
+        ImagePane(f"Source · {source.name}", source.image, pair.source_size, as_ids(pair.source_labels), space.class_names),
+        ImagePane(f"Target · {target.name}", target.image, pair.target_size, target_ids, names),
+    )
+
+
+def get_config() -> AssociationConfig:
+    return st.session_state.get("config", AssociationConfig())
+
+
+def set_config(**changes) -> None:
+    st.session_state["config"] = replace(get_config(), **changes)

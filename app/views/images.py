@@ -1,0 +1,154 @@
+"""Images: choose the source, the target and the checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+from app.state import UPLOADS, Choice
+from pca_core.checks import InputError
+from pca_core.types import Domain
+
+PER_PAGE = 6
+COLUMNS = 3
+SIDES: dict[Domain, str] = {"source": "Source · labelled", "target": "Target · labels optional"}
+
+
+def render() -> None:
+    """The page."""
+    _checkpoint()
+    for column, (side, title) in zip(st.columns(2, gap="large"), SIDES.items(), strict=True):
+        with column:
+            st.subheader(title, anchor=False)
+            _side(side)
+    st.divider()
+    source, target = state.get_choice("source"), state.get_choice("target")
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.text(f"{source.name}  →  {target.name}")
+    if right.button("Trace this pair", type="primary", key="open_trace", width="stretch"):
+        st.switch_page(state.page("trace"))
+
+
+def _checkpoint() -> None:
+    path = state.get_checkpoint_path()
+    with st.container(border=True):
+        left, right = st.columns([3, 2], vertical_alignment="bottom")
+        with left.form("checkpoint_form", border=False):
+            field, button = st.columns([4, 1], vertical_alignment="bottom")
+            wanted = field.text_input(
+                "Checkpoint", path, key="checkpoint_field", help="Path of a .safetensors file on this machine."
+            )
+            if button.form_submit_button("Load", width="stretch"):
+                _attempt(lambda: state.set_checkpoint_path(wanted))
+        try:
+            checkpoint = state.get_checkpoint(state.get_checkpoint_path())
+        except InputError as error:
+            right.error(str(error))
+            return
+        space = checkpoint.label_space
+        right.caption(
+            f"{checkpoint.architecture} · {space.num_classes} classes of {space.name} · short side {checkpoint.short_side} pixels"
+        )
+
+
+def _side(side: Domain) -> None:
+    choices = {"folder": "Folder", UPLOADS: "My uploads"}
+    where = st.segmented_control(
+        "From",
+        list(choices),
+        format_func=choices.get,
+        default="folder",
+        required=True,
+        key=f"{side}_from",
+        label_visibility="collapsed",
+    )
+    if where == UPLOADS:
+        _uploads(side)
+    else:
+        _folder(side)
+
+
+def _folder(side: Domain) -> None:
+    with st.form(f"{side}_folder_form", border=False):
+        field, button = st.columns([4, 1], vertical_alignment="bottom")
+        wanted = field.text_input(
+            "Folder",
+            state.get_folder(side),
+            key=f"{side}_folder_field",
+            help="Holds images/ and, for labels, labels/ and classes.json.",
+        )
+        if button.form_submit_button("Open", width="stretch"):
+            _attempt(lambda: state.set_folder(side, wanted))
+    folder = state.get_folder(side)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    search = left.text_input("Search", key=f"{side}_search", placeholder="Part of a name")
+    names = [name for name in state.get_dataset(folder, side).names if search.lower() in name.lower()]
+    if not names:
+        st.info("No image name contains that. Clear the search to see all.")
+        return
+    pages = -(-len(names) // PER_PAGE)
+    number = right.number_input(f"Page of {pages} · {len(names)} images", 1, pages, key=f"{side}_page", disabled=pages == 1)
+    _gallery(side, folder, names[(number - 1) * PER_PAGE : number * PER_PAGE])
+
+
+def _gallery(side: Domain, folder: str, names: list[str]) -> None:
+    chosen = state.get_choice(side)
+    for start in range(0, len(names), COLUMNS):
+        for column, name in zip(st.columns(COLUMNS), names[start : start + COLUMNS], strict=False):
+            is_chosen = chosen == Choice(folder, name)
+            with column:
+                try:
+                    st.image(state.get_thumbnail(folder, side, name), width="stretch", output_format="JPEG")
+                except InputError as error:
+                    st.warning(str(error))
+                    continue
+                st.button(
+                    name,
+                    key=f"{side}_use_{name}",
+                    icon=":material/check:" if is_chosen else None,
+                    type="primary" if is_chosen else "secondary",
+                    width="stretch",
+                    on_click=state.choose,
+                    args=(side, folder, name),
+                )
+
+
+def _uploads(side: Domain) -> None:
+    needs_label = side == "source"
+    with st.form(f"{side}_upload_form", border=False, clear_on_submit=True):
+        image = st.file_uploader("Image", ["png", "jpg", "jpeg", "tif", "tiff", "webp"], key=f"{side}_upload_image")
+        label = st.file_uploader(
+            "Label map (PNG or TIFF with class ids)" + ("" if needs_label else ", optional"),
+            ["png", "tif", "tiff"],
+            key=f"{side}_upload_label",
+        )
+        if st.form_submit_button("Add", width="stretch"):
+            if image is None:
+                st.warning("Choose an image file first.")
+            else:
+                _attempt(lambda: _add(side, image, label))
+    for name in state.get_uploads(side):
+        is_chosen = state.get_choice(side) == Choice(UPLOADS, name)
+        st.button(
+            name,
+            key=f"{side}_use_upload_{name}",
+            icon=":material/check:" if is_chosen else None,
+            type="primary" if is_chosen else "secondary",
+            on_click=state.choose,
+            args=(side, UPLOADS, name),
+        )
+
+
+def _add(side: Domain, image, label) -> None:
+    space = state.get_checkpoint(state.get_checkpoint_path()).label_space
+    state.add_upload(side, Path(image.name).name, image.getvalue(), None if label is None else label.getvalue(), space)
+
+
+def _attempt(action) -> None:
+    """Do it, or say in one sentence why not; what was chosen before stays."""
+    try:
+        action()
+    except InputError as error:
+        st.error(str(error))

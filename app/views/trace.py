@@ -1,0 +1,165 @@
+"""Trace: one pixel's whole story, on both images and in words."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import state
+from app.components.linked_images import PixelEvent, linked_images
+from app.controls import association_controls
+from app.figures import flow_matrix
+from app.layers import pair_layers, trace_layers, trace_marks
+from app.views import tables
+from pca_core.association import describe_trace, explain_pixel, suggest_pixel, summarise
+from pca_core.association.traces import PixelTrace, TargetTrace
+from pca_core.checks import InputError
+
+BADGES = {
+    "consistent": (":material/check_circle:", "Cycle-consistent", "green"),
+    "inconsistent": (":material/cancel:", "The cycle breaks", "orange"),
+    "unlabelled": (":material/help:", "Unlabelled", "gray"),
+}
+
+
+def render() -> None:
+    """The page."""
+    start_error = state.pop_start_error()
+    if start_error:
+        st.warning(f"{start_error} The built-in images are shown instead.")
+    try:
+        config = association_controls()
+        pair = state.get_pair(config)
+    except (InputError, ValueError) as error:
+        st.error(str(error))
+        st.page_link(state.page("images"), label="Choose other images or another checkpoint")
+        return
+    _story(pair)
+    _pair_numbers(pair)
+
+
+@st.fragment
+def _story(pair: state.Pair) -> None:
+    """Everything that a click changes: it reruns alone."""
+    side, index = _pixel_of(pair)
+    trace = explain_pixel(pair.analysis, index, side)
+    markers, links = trace_marks(trace)
+    space, feature_pair = pair.label_space, pair.analysis.pair
+    _verdict(trace, space.class_names)
+    linked_images(
+        *pair.panes,
+        key="linked",
+        layers=[*trace_layers(trace), *pair_layers(feature_pair, pair.analysis.association, space)],
+        markers=markers,
+        links=links,
+        packed_images=pair.packed_images,
+        active_layer={"source": "labels", "target": "similarity"}
+        if side == "source"
+        else {"source": "similarity", "target": None},
+        opacity=0.45,
+        on_pixel=_pin,
+        on_clear=lambda: state.set_pixel(None),
+    )
+    if isinstance(trace, PixelTrace):
+        _source_story(trace, space.class_names)
+    else:
+        _target_story(trace, space.class_names)
+
+
+def _pin(event: PixelEvent) -> None:
+    state.set_pixel((event.side, event.index))
+
+
+def _pixel_of(pair: state.Pair) -> tuple[str, int]:
+    """The pinned pixel when it lies on these maps, else a telling one."""
+    found = pair.analysis.association
+    pixel = state.get_pixel()
+    if pixel is not None:
+        height, width = found.source_size if pixel[0] == "source" else found.target_size
+        if pixel[1] < height * width:
+            return pixel
+    return "source", suggest_pixel(found, pair.analysis.pair.source_labels)
+
+
+def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
+    """The answer in words, above the pictures; its height is fixed so that nothing below it jumps."""
+    if isinstance(trace, PixelTrace):
+        icon, text, colour = BADGES[trace.verdict]
+    else:
+        text = f"Claimed by {len(trace.claims)}" if trace.claims else "Unclaimed"
+        icon, colour = ":material/call_merge:", "blue" if trace.claims else "gray"
+    with st.container(height=52, border=False, key="verdict"):
+        badge, words = st.columns([2, 11])
+        badge.badge(text, icon=icon, color=colour, width="stretch")
+        words.markdown(_escape(describe_trace(trace, names)))
+
+
+def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> None:
+    first, second, third, fourth = st.columns(4)
+    unit = "cosine" if trace.level == "feature" else "−KL"
+    first.metric("Similarity", f"{trace.match.similarity:.3f}", help=f"D(i, j*): {unit} of the two pixels.")
+    second.metric(
+        "× chance",
+        f"{trace.match.times_uniform:.0f}×" if trace.match.times_uniform >= 10 else f"{trace.match.times_uniform:.1f}×",
+        help="p(j*|i) as a multiple of 1/N. With thousands of pixels every probability is tiny; this says how far it stands out.",
+    )
+    third.metric(
+        "Margin", f"{trace.margin:.4f}", help="Similarity of the first less the second candidate. Near zero: a coin toss."
+    )
+    soft = "–" if trace.soft_cycle is None else f"{trace.soft_cycle:.0%}"
+    fourth.metric(
+        "Soft cycle",
+        soft,
+        help="P(return to the own class) = Σ_j p(j|i) Σ_i' p(i'|j) [y_i' = y_i]: how sure a random walk there and back is.",
+    )
+    forward, backward, ladder = st.tabs(["Forward candidates", "Way back", "Stage ladder"])
+    forward.dataframe(tables.candidates(trace.candidates, names, trace.level), **tables.LAYOUT)
+    backward.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
+    if trace.rivals:
+        noun = "other source pixel shares" if len(trace.rivals) == 1 else "other source pixels share"
+        backward.caption(f"{len(trace.rivals)} {noun} this match. Click j* on the target to see who claims it.")
+    ladder.dataframe(tables.stages(trace.stages, names), **tables.LAYOUT)
+    ladder.caption(
+        "The same pixel under each variant of the similarity. Normalising moves probabilities, never the match; "
+        "aggregation and predictions can flip it."
+    )
+
+
+def _target_story(trace: TargetTrace, names: tuple[str, ...]) -> None:
+    first, second, third = st.columns(3)
+    first.metric("Claims", len(trace.claims), help="In-degree: source pixels whose most similar target pixel this is.")
+    second.metric("Consistent", trace.num_consistent, help="Claims whose cycle closes: these pull on this pixel in the loss.")
+    own = names[trace.label] if trace.label is not None else "–"
+    third.metric("Label · predicted", f"{own} · {names[trace.predicted] if trace.predicted is not None else '–'}")
+    claims, returns = st.tabs(["Claimed by", "Leads back to"])
+    claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
+    returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
+
+
+def _escape(text: str) -> str:
+    """Class names are data: they must not become Markdown."""
+    return "".join(f"\\{character}" if character in r"\`*_{}[]<>()#+-.!|$:~" else character for character in text)
+
+
+def _pair_numbers(pair: state.Pair) -> None:
+    """The pair as a whole."""
+    feature_pair, names = pair.analysis.pair, pair.label_space.class_names
+    numbers = summarise(pair.analysis.association, feature_pair.source_labels, len(names), feature_pair.target_labels)
+    st.divider()
+    columns = st.columns(5)
+    columns[0].metric("Cycle-consistent", f"{numbers.rate:.1%}", help="|Î| / labelled source pixels.")
+    columns[1].metric("Coverage", f"{numbers.coverage:.1%}", help="Distinct j* / all target pixels.")
+    correct = "needs labels" if numbers.correct_rate is None else f"{numbers.correct_rate:.1%}"
+    columns[2].metric(
+        "Correct", correct, help="y_i = y_j* among consistent pairs. Target labels only judge; they are never used."
+    )
+    columns[3].metric("Mutual", f"{numbers.mutual_rate:.1%}", help="Source pixels that come back to themselves.")
+    columns[4].metric(
+        "Top 1 % hubs hold", f"{numbers.hub_share:.0%}", help="Share of source pixels on the 1 % most claimed target pixels."
+    )
+    with st.expander("Where each class goes"):
+        left, right = st.columns(2)
+        left.plotly_chart(flow_matrix(numbers.cycle_flow, names, "Class after the cycle (i → i*)"), key="cycle_flow")
+        if numbers.class_flow is None:
+            right.info("Target labels would show here which class each source class is matched with.")
+        else:
+            right.plotly_chart(flow_matrix(numbers.class_flow, names, "Class of the match (i → j*)"), key="class_flow")
