@@ -18,7 +18,7 @@ import streamlit as st
 from app.components.linked_images import ImagePane, pack_images
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
-from pca_core.data import FolderDataset, content_hash, read_image, read_label
+from pca_core.data import FolderDataset, content_hash, read_image, read_label, resize_image
 from pca_core.device import pick_device
 from pca_core.inference import Segmentation, make_pair, segment
 from pca_core.models import Checkpoint, load_checkpoint
@@ -79,7 +79,7 @@ def _choose_first(side: Domain, folder: str, wanted: str | None) -> None:
         st.session_state["start_error"] = str(error)
         folder, names = str(BUILT_IN[side]), get_dataset(str(BUILT_IN[side]), side).names
         st.session_state[f"{side}_folder"] = folder
-    choose(side, folder, wanted if wanted in names else names[0])
+    st.session_state["choices"][side] = Choice(folder, wanted if wanted in names else names[0])
 
 
 @st.cache_resource(show_spinner=False)
@@ -106,12 +106,9 @@ def get_choice(side: Domain) -> Choice:
 
 
 def choose(side: Domain, folder: str, name: str) -> None:
-    """Make an image the source or the target of the pair, and put it in the address."""
+    """Make an image the source or the target of the pair; a pin belongs to its pair and goes."""
     st.session_state["choices"][side] = Choice(folder, name)
-    st.session_state.pop("pixel", None)
-    for stale in ("pixel",):
-        st.query_params.pop(stale, None)
-    st.query_params[side] = name
+    set_pixel(None)
 
 
 def get_pixel() -> tuple[Domain, int] | None:
@@ -123,11 +120,19 @@ def get_pixel() -> tuple[Domain, int] | None:
 
 
 def set_pixel(pixel: tuple[Domain, int] | None) -> None:
+    """Pin a pixel, or let go of it."""
     st.session_state["pixel"] = pixel
-    if pixel is None:
-        st.query_params.pop("pixel", None)
-    else:
-        st.query_params["pixel"] = f"{pixel[0]}-{pixel[1]}"
+    write_address()
+
+
+def write_address() -> None:
+    """Put the pair and the pin in the address, so that it leads back here."""
+    pixel = st.session_state.get("pixel")
+    wanted = {side: choice.name for side, choice in st.session_state["choices"].items()}
+    if pixel is not None:
+        wanted["pixel"] = f"{pixel[0]}-{pixel[1]}"
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
 
 
 def get_folder(side: Domain) -> str:
@@ -195,7 +200,7 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
     choice = choice or get_choice(side)
     space = get_checkpoint(get_checkpoint_path()).label_space
     if choice.folder != UPLOADS:
-        sample = _read_sample(choice.folder, side, choice.name)
+        sample = _read_sample(choice.folder, side, choice.name, st.session_state.get("unknown", "error"))
         _check_classes(sample, space)
         return sample
     upload = st.session_state["uploads"][side].get(choice.name)
@@ -214,13 +219,18 @@ def _check_classes(sample: Sample, space: LabelSpace) -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def get_dataset(folder: str, side: Domain) -> FolderDataset:
-    return FolderDataset(folder, domain=side, unknown="ignore")
+def get_dataset(folder: str, side: Domain, unknown: str = "error") -> FolderDataset:
+    return FolderDataset(folder, domain=side, unknown=unknown)
+
+
+def ignore_unknown_labels() -> None:
+    """From now on this session reads label ids outside the label space as unlabelled."""
+    st.session_state["unknown"] = "ignore"
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _read_sample(folder: str, side: Domain, name: str) -> Sample:
-    dataset = get_dataset(folder, side)
+def _read_sample(folder: str, side: Domain, name: str, unknown: str) -> Sample:
+    dataset = get_dataset(folder, side, unknown)
     if name not in dataset.names:
         raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
     return dataset[dataset.names.index(name)]
@@ -236,9 +246,7 @@ def _decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, _
 @st.cache_data(max_entries=512, show_spinner=False)
 def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160):
     """A small (h, w, 3) uint8 copy of an image in a folder."""
-    from pca_core.data import resize_image
-
-    image = _read_sample(folder, side, name).image
+    image = read_image(get_dataset(folder, side).image_path(name))
     return resize_image(image, (height, max(1, round(image.shape[1] * height / image.shape[0]))))
 
 

@@ -1,5 +1,11 @@
 """CycleLens core: pixel-level cycle association (PLCA) for domain-adaptive semantic segmentation, without a user interface."""
 
+import os
+
+# Threads that spin while they wait make torch many times slower as soon as another process wants the cores. Read once, when torch
+# loads its OpenMP library; what the environment says wins.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from pca_core.association import AssociationConfig, PairAnalysis, aggregate, associate, describe_trace, explain_pixel, summarise
 from pca_core.checks import InputError
 from pca_core.losses import (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from pca_core.checks import InputError
@@ -20,14 +22,13 @@ def pick_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(
-            "DEVICE_UNKNOWN", f"Device must be auto, cpu, cuda or cuda:N, got {name!r}. Give one of these."
-        ) from None
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise InputError("DEVICE_UNKNOWN", f"Device must be auto, cpu, cuda or cuda:N, got {name!r}. Give one of these.")
+    device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError("DEVICE_MISSING", f"Device {name!r} was asked for, but torch sees no CUDA GPU. Use auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError("DEVICE_MISSING", f"Device {name!r} was asked for, but there are {torch.cuda.device_count()} CUDA GPUs.")
     return device
 
 

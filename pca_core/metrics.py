@@ -25,8 +25,10 @@ def confusion_matrix(label: np.ndarray, prediction: np.ndarray, num_classes: int
         raise ValueError(f"label and prediction must have the same shape, got {label.shape} and {prediction.shape}.")
     is_labelled = label != IGNORE_INDEX
     rows, columns = label[is_labelled].astype(np.int64), prediction[is_labelled].astype(np.int64)
-    if rows.size and (max(rows.max(), columns.max()) >= num_classes or min(rows.min(), columns.min()) < 0):
-        raise ValueError(f"Class ids must lie in 0 .. {num_classes - 1}, got up to {max(rows.max(), columns.max())}.")
+    ids = np.concatenate([rows, columns])
+    wrong = ids[(ids < 0) | (ids >= num_classes)]
+    if wrong.size:
+        raise ValueError(f"Class ids must lie in 0 .. {num_classes - 1}, got {wrong[0]}.")
     return np.bincount(rows * num_classes + columns, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 

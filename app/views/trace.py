@@ -31,8 +31,12 @@ def render() -> None:
         pair = state.get_pair(config)
     except (InputError, ValueError) as error:
         st.error(str(error))
+        if getattr(error, "code", "") == "LABEL_UNKNOWN_IDS":
+            st.button("Treat unknown ids as unlabelled", on_click=state.ignore_unknown_labels, key="ignore_unknown")
         st.page_link(state.page("images"), label="Choose other images or another checkpoint")
         return
+    state.get_pixel()  # reads the address before it is written
+    state.write_address()
     _story(pair)
     _pair_numbers(pair)
 

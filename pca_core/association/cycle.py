@@ -124,7 +124,7 @@ def search_cycles(
         similarity=similarity_SK.gather(1, chosen_S[:, None])[:, 0],
         margin=margin,
         is_labelled=is_labelled,
-        is_consistent=is_closed_S & is_labelled,
+        is_consistent=is_closed_S,
         candidate_index=there.index_RK[:, : config.top_k],
         candidate_similarity=similarity_SK[:, : config.top_k],
         target_return_index=back.index_RK[:, 0],
@@ -142,6 +142,7 @@ def _close_cycles(there: Scan, back: Scan, label_S: Tensor, config: AssociationC
         closes_SK = return_SK == torch.arange(len(label_S), device=label_S.device)[:, None]
     else:
         closes_SK = label_S[return_SK] == label_S[:, None]
+    closes_SK &= (label_S != IGNORE_INDEX)[:, None]  # no label, no cycle to close: the first candidate stays
     # argmax of a boolean row is its first True, and 0 when there is none: the best candidate.
     return closes_SK.to(torch.uint8).argmax(1), closes_SK.any(1)
 

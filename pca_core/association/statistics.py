@@ -92,7 +92,8 @@ def suggest_pixel(association: Association, source_labels: Tensor) -> int:
     label_S = source_labels.flatten().to(association.target_index.device)
     consistent = association.is_consistent.nonzero()[:, 0]
     if len(consistent) == 0:
-        return len(label_S) // 2 + association.source_size[1] // 2
+        height, width = association.source_size
+        return height // 2 * width + width // 2
     count_K = torch.bincount(label_S[consistent])
     common = count_K.max() / 10
     rare = consistent[count_K[label_S[consistent]] <= common] if (count_K > 0).sum() > 1 else consistent

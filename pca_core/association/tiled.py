@@ -41,7 +41,7 @@ class Scan:
         return centered_RK * direction.inverse_std_R[:, None] - self.log_normalizer_R[:, None]
 
 
-def _strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor]]:
+def iterate_strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, scores) where scores is (rows, N padded to whole blocks), the padding −∞. The buffer is reused."""
     if len(query_RD) == 0:
         return
@@ -120,7 +120,7 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
 
 def _sweep(forward: Direction, columns: _ColumnScan | None, top_k: int, tile_rows: int | None) -> tuple[Scan, _ColumnScan | None]:
     scores, indices, sums, work = [], [], [], None
-    for rows, strip in _strips(forward.query_RD, forward.key_ND, tile_rows):
+    for rows, strip in iterate_strips(forward.query_RD, forward.key_ND, tile_rows):
         work = torch.empty_like(strip) if work is None else work
         score_RK, index_RK = _top_k(strip, top_k)
         scores.append(score_RK)
@@ -140,7 +140,7 @@ def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:
     inverse_std_R, mean_R = direction.inverse_std_R[bad], direction.mean_R[bad]
     parts = [
         ((strip - mean_R[rows, None]) * inverse_std_R[rows, None]).logsumexp(1)
-        for rows, strip in _strips(direction.query_RD[bad], direction.key_ND, tile_rows)
+        for rows, strip in iterate_strips(direction.query_RD[bad], direction.key_ND, tile_rows)
     ]
     log_normalizer_R = result.log_normalizer_R.index_copy(0, bad, torch.cat(parts))
     return Scan(result.index_RK, result.score_RK, log_normalizer_R)
@@ -150,7 +150,7 @@ def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:
 def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """``Σ_j p(j|i) value_j`` for every row i: (R, V). Values may have any width."""
     result = value_NV.new_empty(len(direction.query_RD), value_NV.size(1))
-    for rows, strip in _strips(direction.query_RD, direction.key_ND, tile_rows):
+    for rows, strip in iterate_strips(direction.query_RD, direction.key_ND, tile_rows):
         shift_R1 = (direction.mean_R[rows] * direction.inverse_std_R[rows] + log_normalizer_R[rows])[:, None]
         probability_RN = strip[:, : len(value_NV)].mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1).exp_()
         torch.mm(probability_RN, value_NV, out=result[rows])
@@ -177,7 +177,7 @@ class _RowNLL(torch.autograd.Function):
         scale_M1 = (grad_output * weight_M * inverse_std_M)[:, None]
         shift_M1 = (mean_M * inverse_std_M + log_normalizer_M)[:, None]
         grad_query_MD, grad_key_ND = torch.empty_like(query_MD), torch.zeros_like(key_ND)
-        for rows, strip in _strips(query_MD, key_ND, ctx.tile_rows):
+        for rows, strip in iterate_strips(query_MD, key_ND, ctx.tile_rows):
             probability = strip[:, : len(key_ND)].mul_(inverse_std_M[rows, None]).sub_(shift_M1[rows]).exp_()
             probability.mul_(scale_M1[rows])
             torch.mm(probability, key_ND, out=grad_query_MD[rows])

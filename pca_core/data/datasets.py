@@ -88,6 +88,14 @@ class FolderDataset:
         """The folder that holds ``images/``."""
         return self._root
 
+    def image_path(self, name: str) -> Path:
+        """File of the image with this stem.
+
+        Raises:
+            KeyError: When ``name`` is not one of :attr:`names`.
+        """
+        return self._images[name]
+
     @property
     def labelled_indices(self) -> tuple[int, ...]:
         """Places of the samples that have a label map."""

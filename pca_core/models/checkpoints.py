@@ -7,6 +7,7 @@ normalisation and size, notes. Nothing in a checkpoint is ever executed.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,8 +38,9 @@ class InputNormalisation:
     def __post_init__(self) -> None:
         if self.channel_order not in ("RGB", "BGR"):
             raise ValueError(f"channel_order must be 'RGB' or 'BGR', got {self.channel_order!r}.")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.scale <= 0:
-            raise ValueError("Input normalisation needs three means, three positive stds and a positive scale.")
+        numbers = (*self.mean, *self.std, self.scale)
+        if len(self.mean) != 3 or len(self.std) != 3 or min(*self.std, self.scale) <= 0 or not all(map(math.isfinite, numbers)):
+            raise ValueError("Input normalisation needs three means, three positive stds and a positive scale, all finite.")
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,34 @@ class Checkpoint:
     short_side: int = 256
     notes: dict = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.short_side < 1:
+            raise ValueError(f"short_side must be at least 1 pixel, got {self.short_side}.")
 
-def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool = False) -> None:
     """Write a checkpoint atomically.
 
+    Args:
+        path: A ``.safetensors`` file.
+        checkpoint: What to write.
+        is_half: Store convolution and linear weights in float16: half the size; they are float32 again once loaded.
+
     Raises:
-        InputError: ``CHECKPOINT_NONFINITE`` when a weight is NaN or infinite.
+        InputError: ``CHECKPOINT_NONFINITE`` when a weight is NaN or infinite, ``CHECKPOINT_HEADER`` when the notes are too long.
         OSError: When it cannot be written; an older file at ``path`` is then untouched.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()}
-    _check_finite(str(path), tensors)
+    if is_half:
+        tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
+    _check_finite(Path(path).name, tensors)
     description = {"format": FORMAT, **{name: value for name, value in asdict_shallow(checkpoint).items() if name != "model"}}
-    write_atomic(path, save(tensors, {"cyclelens": json.dumps(description)}))
+    data = save(tensors, {"cyclelens": json.dumps(description)})
+    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
+        raise InputError(
+            "CHECKPOINT_HEADER", f"The description of {Path(path).name} exceeds 1 MiB and could not be read back. Shorten its notes."
+        )
+    write_atomic(path, data)
 
 
 def asdict_shallow(checkpoint: Checkpoint) -> dict:
@@ -110,7 +128,7 @@ def read_description(path: str | Path) -> dict:
         description = json.loads(metadata["cyclelens"])
         if not isinstance(description, dict) or description.get("format") != FORMAT:
             raise ValueError
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise InputError(
             "CHECKPOINT_FOREIGN",
             f"{path.name} holds weights but no CycleLens description of format {FORMAT} (architecture, classes, normalisation). "
@@ -185,7 +203,7 @@ def _build(name: str, description: dict) -> Checkpoint:
         with torch.device("meta"):
             model = build_model(description["architecture"], num_classes=label_space.num_classes, **description["options"])
         return Checkpoint(
-            model.to_empty(device="cpu"),
+            model,
             description["architecture"],
             label_space,
             description["options"],
@@ -193,9 +211,10 @@ def _build(name: str, description: dict) -> Checkpoint:
             int(description["short_side"]),
             description.get("notes", {}),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:  # RuntimeError: a size below zero
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise InputError(
-            "CHECKPOINT_DESCRIPTION", f"The description in {name} cannot be used: {error}. Save the checkpoint again."
+            "CHECKPOINT_DESCRIPTION", f"The description in {name} cannot be used: {reason}. Save the checkpoint again."
         ) from None
 
 
@@ -226,7 +245,7 @@ def _load_weights(path: Path, model: nn.Module) -> None:
             )
         tensors = {key: file.get_tensor(key) for key in found}
     _check_finite(path.name, tensors)
-    model.load_state_dict(tensors)
+    model.to_empty(device="cpu").load_state_dict(tensors)  # memory is taken only now that the sizes are known to be true
 
 
 def _differences(found: dict[str, tuple], expected: dict[str, tuple]) -> list[str]:
@@ -239,7 +258,7 @@ def _differences(found: dict[str, tuple], expected: dict[str, tuple]) -> list[st
 
 
 def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
-    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not tensor.float().isfinite().all()]
     if bad:
         raise InputError(
             "CHECKPOINT_NONFINITE", f"{name} has NaN or infinite weights in {', '.join(bad[:NUM_DIFFERENCES])}. Train it again."

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,6 +21,7 @@ from pca_core.models import Checkpoint, InputNormalisation, build_model, save_ch
 from pca_core.storage import write_atomic
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
+from pca_core.training.interrupts import hold_interrupts
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,9 @@ class Trainer:
         for step, images, labels in self.batches.stream(self.step, self.config.steps):
             learning_rate = learning_rate_at(step, self.config)
             on_device = images.to(self.device, memory_format=torch.channels_last)
-            losses = self._update(on_device, labels.to(self.device), learning_rate)
-            self.step = step + 1
+            with hold_interrupts():
+                losses = self._update(on_device, labels.to(self.device), learning_rate)
+                self.step = step + 1
             finished = time.perf_counter()
             yield TrainStep(self.step, losses, learning_rate, finished - started)
             started = time.perf_counter()
@@ -152,20 +154,30 @@ class Trainer:
         tensors = {f"model.{name}": tensor.contiguous() for name, tensor in self.model.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": tensor.contiguous() for name, tensor in moments.items()}
-        description = {"step": self.step, "config": asdict(self.config), "names": list(self.dataset.names)}
+        description = {"step": self.step, **self._identity()}
         write_atomic(path, save(tensors, {"training": json.dumps(description)}))
+
+    def _identity(self) -> dict:
+        """What must be the same for a resume to equal never having stopped."""
+        classes = list(self.dataset.label_space.class_names)
+        return {"config": asdict(self.config), "names": list(self.dataset.names), "class_names": classes}
 
     def load_state(self, path: Path) -> None:
         """Continue from a saved state.
 
         Raises:
-            InputError: ``RESUME_NOT_FOUND``, or ``RESUME_MISMATCH`` naming what differs.
+            InputError: ``RESUME_NOT_FOUND``, ``RESUME_BROKEN``, or ``RESUME_MISMATCH`` naming what differs.
         """
         if not path.is_file():
             raise InputError("RESUME_NOT_FOUND", f"There is nothing to resume at {path}. Start without --resume.")
-        with safe_open(path, framework="pt") as file:
-            description = json.loads(file.metadata()["training"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        try:
+            with safe_open(path, framework="pt") as file:
+                description = json.loads(file.metadata()["training"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+            raise InputError(
+                "RESUME_BROKEN", f"{path.name} is not the complete state of a training run. Delete it and start without --resume."
+            ) from None
         self._check_resume(description)
         self.model.load_state_dict(_strip(tensors, "model."))
         state: dict[int, dict[str, Tensor]] = {}
@@ -176,10 +188,12 @@ class Trainer:
         self.step = description["step"]
 
     def _check_resume(self, description: dict) -> None:
-        now = json.loads(json.dumps({"config": asdict(self.config), "names": list(self.dataset.names)}))
+        now = json.loads(json.dumps(self._identity()))
         differing = [key for key, value in now["config"].items() if description["config"].get(key) != value]
         if description["names"] != now["names"]:
             differing.append("the list of images")
+        if description.get("class_names", now["class_names"]) != now["class_names"]:
+            differing.append("the classes")
         if differing:
             raise InputError(
                 "RESUME_MISMATCH",

@@ -1,0 +1,165 @@
+"""The pages without a browser: what widgets change, and that wrong input says one sentence and loses nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pca_core.data import encode_jpeg, encode_png
+from tests.conftest import ROOT
+
+SECONDS = 120
+
+
+@pytest.fixture
+def trace() -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS).run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture
+def images() -> AppTest:
+    def page():
+        from app import state
+        from app.views import images
+
+        state.start({})
+        images.render()
+
+    app = AppTest.from_function(page, default_timeout=SECONDS).run()
+    assert not app.exception
+    return app
+
+
+def metric(app: AppTest, label: str) -> str:
+    return next(item.value for item in app.metric if item.label == label)
+
+
+def sentences(app: AppTest) -> str:
+    return " ".join(item.value for item in [*app.error, *app.warning])
+
+
+def test_trace_tells_a_story_at_once(trace):
+    assert 0 < float(metric(trace, "Cycle-consistent").rstrip("%")) <= 100
+    assert any("goes to target pixel" in item.value for item in trace.markdown)
+    assert not trace.error
+
+
+def test_controls_reach_the_core(trace):
+    before = {label: metric(trace, label) for label in ("Cycle-consistent", "Coverage")}
+    trace.number_input(key="top_k").set_value(5).run()
+    more = float(metric(trace, "Cycle-consistent").rstrip("%"))
+    assert more >= float(before["Cycle-consistent"].rstrip("%"))
+    trace.toggle(key="mutual").set_value(True).run()
+    assert float(metric(trace, "Cycle-consistent").rstrip("%")) < more
+    trace.toggle(key="mutual").set_value(False)
+    trace.number_input(key="top_k").set_value(1)
+    trace.slider(key="alpha").set_value(0.0).run()
+    assert metric(trace, "Coverage") != before["Coverage"]
+    assert not trace.exception
+
+
+def test_a_missing_checkpoint_file_is_one_sentence_with_a_way_out(trace):
+    trace.session_state["checkpoint"] = "/nowhere/net.safetensors"
+    trace.run()
+    assert "no checkpoint file" in sentences(trace)
+    assert not trace.exception
+
+
+def test_unknown_label_ids_are_listed_before_they_are_ignored(trace, tmp_path):
+    for name, content in {
+        "images/street.png": encode_png(np.full((64, 96, 3), 90, np.uint8)),
+        "labels/street.png": encode_png(np.full((64, 96), 42, np.uint8)),
+        "classes.json": (ROOT / "assets/streets/classes.json").read_bytes(),
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    choice = type(trace.session_state["choices"]["target"])(str(tmp_path), "street")
+    trace.session_state["choices"]["target"] = choice
+    trace.run()
+    assert "42" in sentences(trace)
+    assert "6144" in sentences(trace).replace(",", "")
+    trace.button(key="ignore_unknown").click().run()
+    assert not trace.error
+    assert any("goes to target pixel" in item.value for item in trace.markdown)
+
+
+def test_choosing_an_image(images):
+    images.button(key="source_use_noon_0004").click().run()
+    assert images.session_state["choices"]["source"].name == "noon_0004"
+    assert images.session_state["choices"]["target"].name == "dusk_0001"
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("/nowhere/at/all", "/nowhere/at/all"), (str(ROOT / "docs"), "images/")],
+    ids=["missing", "holds no images"],
+)
+def test_a_wrong_folder_is_named_and_the_old_one_stays(images, folder, words):
+    before = images.session_state["source_folder"]
+    images.text_input(key="source_folder_field").set_value(folder)
+    next(button for button in images.button if button.label == "Open").click().run()
+    assert words in sentences(images)
+    assert images.session_state["source_folder"] == before
+    assert not images.exception
+
+
+def test_a_wrong_checkpoint_is_named_and_the_old_one_stays(images, tmp_path):
+    before = images.session_state["checkpoint"]
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"these are no weights")
+    images.text_input(key="checkpoint_field").set_value(str(wrong))
+    next(button for button in images.button if button.label == "Load").click().run()
+    assert "wrong.safetensors" in sentences(images)
+    assert images.session_state["checkpoint"] == before
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (64, 96, 3), np.uint8)
+
+
+def upload(app: AppTest, side: str, image: bytes | None, label: bytes | None = None) -> AppTest:
+    app.segmented_control(key=f"{side}_from").set_value("upload").run()
+    if image is not None:
+        app.file_uploader(key=f"{side}_upload_image").upload("my street.jpg", image, "image/jpeg")
+    if label is not None:
+        app.file_uploader(key=f"{side}_upload_label").upload("my street.png", label, "image/png")
+    next(button for button in app.button if button.label == "Add").click().run()
+    assert not app.exception
+    return app
+
+
+def test_an_uploaded_target_is_chosen(images):
+    upload(images, "target", encode_jpeg(picture()))
+    choice = images.session_state["choices"]["target"]
+    assert choice.folder == "upload"
+    assert choice.name.startswith("my street")
+
+
+def test_an_uploaded_source_with_its_label_is_chosen(images):
+    label = np.zeros((64, 96), np.uint8)
+    upload(images, "source", encode_jpeg(picture()), encode_png(label))
+    assert images.session_state["choices"]["source"].folder == "upload"
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "words"),
+    [
+        (None, None, "Choose an image file"),
+        (encode_jpeg(picture())[:-300], encode_png(np.zeros((64, 96), np.uint8)), "cut off|broken|truncated|incomplete"),
+        (encode_jpeg(picture()), None, "needs a label map"),
+        (encode_jpeg(picture()), encode_png(np.zeros((32, 96), np.uint8)), "96"),
+        (encode_jpeg(picture()), encode_png(np.full((64, 96), 77, np.uint8)), "77"),
+        (b"not a picture", encode_png(np.zeros((64, 96), np.uint8)), "PNG"),
+    ],
+    ids=["nothing chosen", "half a JPEG", "source without label", "label of another size", "unknown ids", "no image"],
+)
+def test_a_wrong_upload_is_one_sentence_and_loses_nothing(images, image, label, words):
+    before = images.session_state["choices"]["source"]
+    upload(images, "source", image, label)
+    assert len([*images.error, *images.warning]) == 1
+    assert any(word in sentences(images) for word in words.split("|"))
+    assert images.session_state["choices"]["source"] == before

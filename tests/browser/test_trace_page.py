@@ -1,0 +1,105 @@
+"""The whole thing, as a person meets it: open the app, click, read the verdict."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.state import BUILT_IN, BUILT_IN_CHECKPOINT
+from pca_core import PairAnalysis, explain_pixel, load_checkpoint
+from pca_core.data import FolderDataset
+from pca_core.inference import make_pair, segment
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+MAIN = ROOT / "app/main.py"
+
+
+@pytest.fixture(scope="module")
+def analysis() -> PairAnalysis:
+    """The built-in pair under the paper's config, straight from the core."""
+    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
+    source, target = FolderDataset(BUILT_IN["source"])[0], FolderDataset(BUILT_IN["target"])[0]
+    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
+    return PairAnalysis(pair)
+
+
+def open_trace(page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+
+
+def click_pixel(page, side: str, index: int, grid: tuple[int, int]) -> None:
+    """Click the middle of a feature pixel and wait for its picture."""
+    row, column = divmod(index, grid[1])
+    canvas = page.locator(f"canvas[data-side={side}]")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + (column + 0.5) * box["width"] / grid[1], box["y"] + (row + 0.5) * box["height"] / grid[0])
+    page.wait_for_function("pixel => location.search.includes('pixel=' + pixel)", arg=f"{side}-{index}", timeout=20_000)
+
+
+def verdict(page) -> str:
+    return page.locator(".st-key-verdict").inner_text()
+
+
+def test_opens_on_the_built_in_pair_with_a_story(page, serve):
+    open_trace(page, serve(MAIN))
+    assert "Source · noon_0001" in page.locator(".li-title[data-side=source]").inner_text()
+    assert re.search(r"Source pixel \(\d+, \d+\) goes to target pixel \(\d+, \d+\)", verdict(page))
+    assert page.get_by_text("Coverage", exact=True).is_visible()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.55, 0.9])
+def test_a_clicked_source_pixel_is_traced_as_the_core_traces_it(page, serve, analysis, share):
+    open_trace(page, serve(MAIN))
+    index = int(len(analysis.label_S) * share)
+    click_pixel(page, "source", index, analysis.pair.source_size)
+    trace = explain_pixel(analysis, index)
+    place = f"({trace.row}, {trace.column}) goes to target pixel ({trace.match.row}, {trace.match.column})"
+    page.get_by_text(place).wait_for(timeout=20_000)
+    assert f"comes back to ({trace.way_back.row}, {trace.way_back.column})" in verdict(page)
+    words = {"consistent": "Cycle-consistent", "inconsistent": "The cycle breaks", "unlabelled": "Unlabelled"}
+    assert words[trace.verdict] in verdict(page)
+
+
+def test_a_clicked_target_pixel_tells_who_claims_it(page, serve, analysis):
+    open_trace(page, serve(MAIN))
+    index = int(analysis.association.hubness.argmax())
+    click_pixel(page, "target", index, analysis.pair.target_size)
+    trace = explain_pixel(analysis, index, "target")
+    page.get_by_text(f"Claimed by {len(trace.claims)}").first.wait_for(timeout=20_000)
+    assert f"{trace.num_consistent} of these cycles close" in verdict(page)
+
+
+def test_the_address_restores_the_pixel(page, new_page, serve, analysis):
+    index = len(analysis.label_S) // 3
+    open_trace(page, serve(MAIN))
+    click_pixel(page, "source", index, analysis.pair.source_size)
+    other = new_page()
+    open_trace(other, page.url)
+    trace = explain_pixel(analysis, index)
+    assert f"Source pixel ({trace.row}, {trace.column}) goes to" in verdict(other)
+
+
+def test_another_level_changes_the_numbers_not_the_pixel(page, serve, analysis):
+    open_trace(page, serve(MAIN))
+    index = len(analysis.label_S) // 2 + 11
+    click_pixel(page, "source", index, analysis.pair.source_size)
+    page.get_by_role("radio", name="Predictions").or_(page.get_by_role("button", name="Predictions")).first.click()
+    page.get_by_text("−KL (nats)").or_(page.locator(".li-legends", has_text="−KL")).first.wait_for(timeout=30_000)
+    row, column = divmod(index, analysis.pair.source_size[1])
+    assert f"Source pixel ({row}, {column}) goes to" in verdict(page)
+
+
+def test_choosing_another_image_and_going_back(page, serve):
+    url = serve(MAIN)
+    page.goto(f"{url}/images")
+    page.get_by_role("button", name="noon_0003").click()
+    page.get_by_role("button", name="dusk_0002").click()
+    page.get_by_text("noon_0003  →  dusk_0002").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Trace this pair").click()
+    page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+    assert "noon_0003" in page.locator(".li-title[data-side=source]").inner_text()
+    assert "dusk_0002" in page.locator(".li-title[data-side=target]").inner_text()
