@@ -58,6 +58,7 @@ def start(pages: Mapping[str, object]) -> None:
     folders = {"source": arguments.source or str(BUILT_IN["source"]), "target": arguments.target or str(BUILT_IN["target"])}
     st.session_state["uploads"] = {"source": {}, "target": {}}
     st.session_state["checkpoint"] = arguments.checkpoint or str(BUILT_IN_CHECKPOINT)
+    st.session_state["checkpoints"] = [st.session_state["checkpoint"]]
     st.session_state["choices"] = {}
     for side, folder in folders.items():
         st.session_state[f"{side}_folder"] = folder
@@ -154,6 +155,11 @@ def get_checkpoint_path() -> str:
     return st.session_state["checkpoint"]
 
 
+def get_checkpoint_paths() -> list[str]:
+    """Checkpoints to pick from: the built-in one and those that this session has used."""
+    return list(dict.fromkeys([str(BUILT_IN_CHECKPOINT), *st.session_state["checkpoints"]]))
+
+
 def set_checkpoint_path(path: str) -> None:
     """Use another checkpoint.
 
@@ -163,6 +169,7 @@ def set_checkpoint_path(path: str) -> None:
     path = str(Path(path).expanduser())
     get_checkpoint(path)
     st.session_state["checkpoint"] = path
+    st.session_state["checkpoints"].append(path)
 
 
 def add_upload(side: Domain, name: str, image: bytes, label: bytes | None, space: LabelSpace) -> None:

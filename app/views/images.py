@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -32,25 +33,40 @@ def render() -> None:
 
 
 def _checkpoint() -> None:
-    path = state.get_checkpoint_path()
+    current, paths = state.get_checkpoint_path(), state.get_checkpoint_paths()
     with st.container(border=True):
-        left, right = st.columns([3, 2], vertical_alignment="bottom")
-        with left.form("checkpoint_form", border=False):
-            field, button = st.columns([4, 1], vertical_alignment="bottom")
-            wanted = field.text_input(
-                "Checkpoint", path, key="checkpoint_field", help="Path of a .safetensors file on this machine."
-            )
-            if button.form_submit_button("Load", width="stretch"):
-                _attempt(lambda: state.set_checkpoint_path(wanted))
-        try:
-            checkpoint = state.get_checkpoint(state.get_checkpoint_path())
-        except InputError as error:
-            right.error(str(error))
-            return
-        space = checkpoint.label_space
-        right.caption(
-            f"{checkpoint.architecture} · {space.num_classes} classes of {space.name} · short side {checkpoint.short_side} pixels"
+        left, middle, right = st.columns([3, 3, 3], vertical_alignment="bottom")
+        picked = left.selectbox(
+            "Checkpoint",
+            paths,
+            index=paths.index(current),
+            format_func=_checkpoint_name,
+            key=f"checkpoint_pick {current}",  # a widget of its own, so that it never brings an earlier choice back
+            help="The net whose features are compared. It must know the classes of the labels.",
         )
+        with middle.form("checkpoint_form", border=False, clear_on_submit=True):
+            field, button = st.columns([3, 1], vertical_alignment="bottom")
+            added = field.text_input("Another file", key="checkpoint_field", placeholder="/path/to/net.safetensors")
+            if button.form_submit_button("Load", width="stretch") and added:
+                picked = added
+        if picked != current and _attempt(lambda: state.set_checkpoint_path(picked)):
+            st.rerun()
+        with right:
+            _describe_checkpoint()
+
+
+def _checkpoint_name(path: str) -> str:
+    return "Built-in: compact, trained on noon" if path == str(state.BUILT_IN_CHECKPOINT) else Path(path).name
+
+
+def _describe_checkpoint() -> None:
+    try:
+        checkpoint = state.get_checkpoint(state.get_checkpoint_path())
+    except InputError as error:
+        st.error(str(error))
+        return
+    space = checkpoint.label_space
+    st.text(f"{checkpoint.architecture}, {space.num_classes} classes of {space.name}, short side {checkpoint.short_side} pixels")
 
 
 def _side(side: Domain) -> None:
@@ -146,9 +162,11 @@ def _add(side: Domain, image, label) -> None:
     state.add_upload(side, Path(image.name).name, image.getvalue(), None if label is None else label.getvalue(), space)
 
 
-def _attempt(action) -> None:
-    """Do it, or say in one sentence why not; what was chosen before stays."""
+def _attempt(action: Callable[[], None]) -> bool:
+    """Do it, or say in one sentence why not; what was chosen before stays. Returns whether it was done."""
     try:
         action()
     except InputError as error:
         st.error(str(error))
+        return False
+    return True

@@ -89,7 +89,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool =
     data = save(tensors, {"cyclelens": json.dumps(description)})
     if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
         raise InputError(
-            "CHECKPOINT_HEADER", f"The description of {Path(path).name} exceeds 1 MiB and could not be read back. Shorten its notes."
+            "CHECKPOINT_HEADER",
+            f"The description of {Path(path).name} exceeds 1 MiB and could not be read back. Shorten its notes.",
         )
     write_atomic(path, data)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -115,6 +117,19 @@ def test_a_wrong_checkpoint_is_named_and_the_old_one_stays(images, tmp_path):
     next(button for button in images.button if button.label == "Load").click().run()
     assert "wrong.safetensors" in sentences(images)
     assert images.session_state["checkpoint"] == before
+
+
+def test_another_checkpoint_is_used_and_can_be_left_again(images, tmp_path):
+    built_in = images.session_state["checkpoint"]
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(Path(built_in).read_bytes())
+    images.text_input(key="checkpoint_field").set_value(str(other))
+    next(button for button in images.button if button.label == "Load").click().run()
+    assert images.session_state["checkpoint"] == str(other)
+    images.run()
+    assert images.session_state["checkpoint"] == str(other)
+    images.selectbox[0].set_value(built_in).run()
+    assert images.session_state["checkpoint"] == built_in
 
 
 def picture(seed: int = 0) -> np.ndarray:

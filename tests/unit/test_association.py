@@ -8,9 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pca_core import AssociationConfig, associate, association_loss
-from pca_core.association.similarity import make_directions
-from pca_core.association.tiled import scan, scan_both_ways
+from pca_core import AssociationConfig, associate
 from tests import reference
 from tests.conftest import make_pair
 
@@ -256,46 +254,3 @@ def test_inputs_are_left_as_they_are_and_need_no_graph():
     assert not found.forward_prob.requires_grad
     assert torch.equal(source, pair.source_features)
     assert torch.equal(target, pair.target_features)
-
-
-# Around a block (64) and a tile (2048) of columns, where padding begins.
-@pytest.mark.parametrize("num_target", [1, 63, 64, 65, 2047, 2048, 2049, 4097])
-def test_best_columns_are_found_wherever_they_lie(num_target):
-    generator = torch.Generator().manual_seed(num_target)
-    source = torch.randn(7, 5, dtype=torch.float64, generator=generator)
-    target = torch.randn(num_target, 5, dtype=torch.float64, generator=generator)
-    target[-1] = source[0]
-    target[0] = source[1]
-    forward, _ = make_directions(source, target, "feature")
-    k = min(4, num_target)
-    found = scan(forward, top_k=k, tile_rows=3)
-    dense = reference.similarity(source, target, "feature")
-    torch.testing.assert_close(found.score_RK, dense.topk(k).values)
-    assert torch.equal(found.index_RK, dense.topk(k).indices)
-    assert found.index_RK[0, 0] == num_target - 1
-    if num_target > 1:
-        assert found.index_RK[1, 0] == 0
-        expected = reference.contrast_normalise(dense).logsumexp(1)
-        torch.testing.assert_close(found.log_normalizer_R, expected)
-
-
-@pytest.mark.parametrize("is_way_there", [True, False])
-def test_a_score_a_hundred_deviations_out_does_not_overflow(is_way_there):
-    """One pixel in 12,000 is like the asking one, the rest are at right angles: (N − 1)/√N = 109.5 deviations, beyond e⁸⁸."""
-    few, many = torch.eye(2), torch.eye(2)[[0] + [1] * 11_999]
-    source, target = (few, many) if is_way_there else (many, few)
-    forward, backward = make_directions(source, target, "feature")
-    there, back = scan_both_ways(forward, backward)
-    got = (there if is_way_there else back).log_normalizer_R
-    scores = reference.contrast_normalise(few.double() @ many.double().T)
-    assert scores[0].max() > 100
-    torch.testing.assert_close(got.double(), scores.logsumexp(1), rtol=1e-4, atol=1e-3)
-
-    maps = source.T[None, :, None].clone().requires_grad_(), target.T[None, :, None].clone().requires_grad_()
-    ids = torch.arange(len(source))[None, None].clamp_max(1)
-    loss = association_loss(*maps, ids, alpha=0.0)
-    loss.value.backward()
-    assert loss.value.isfinite()
-    assert all(side.grad.isfinite().all() for side in maps)
-    found = loss.associations[0]
-    assert (found.forward_prob if is_way_there else found.backward_prob)[0].item() == pytest.approx(1.0, abs=1e-3)

@@ -168,7 +168,11 @@ def test_weights_that_do_not_fit_name_the_differences(saved):
     del tensors["classifier.bias"]
     tensors["head.bias"] = torch.zeros(3)
     rewrite(saved, tensors)
-    differences = "classifier.weight is (5, 4, 1, 1), expected (3, 4, 1, 1)", "classifier.bias is missing", "head.bias is not part"
+    differences = (
+        "classifier.weight is (5, 4, 1, 1), expected (3, 4, 1, 1)",
+        "classifier.bias is missing",
+        "head.bias is not part",
+    )
     refuse(saved, "CHECKPOINT_MISMATCH", *differences)
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 
 from pca_core import AssociationConfig, associate, load_checkpoint
 from pca_core.cli import main
-from pca_core.data import encode_jpeg, encode_png, read_image, read_label
+from pca_core.data import FolderDataset, encode_jpeg, encode_png, read_image, read_label
 from pca_core.export import ARRAYS
 from pca_core.inference import evaluate, make_pair, segment
 from pca_core.metrics import score
@@ -79,17 +79,10 @@ def test_evaluate_gives_percent_by_class_name(world, capsys):
     assert (plain["num_images"], plain["num_pixels"], plain["is_aggregated"]) == (3, 3 * 45 * 64, False)
     net = load_checkpoint(checkpoint)
     for is_aggregated, flags in ((False, []), (True, ["--aggregate"])):
-        samples = make_samples(data)
-        expected = score(evaluate(net, samples, is_aggregated=is_aggregated))
+        expected = score(evaluate(net, FolderDataset(data), is_aggregated=is_aggregated))
         got = run_json(capsys, "evaluate", "--data", data, "--checkpoint", checkpoint, *flags)
         assert (got["is_aggregated"], got["miou"]) == (is_aggregated, expected.miou)
     assert got["miou"] != plain["miou"]
-
-
-def make_samples(data):
-    from pca_core.data import FolderDataset
-
-    return FolderDataset(data)
 
 
 def test_evaluate_in_words(world, capsys):
@@ -190,6 +183,7 @@ PHOTO = encode_jpeg(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype
         ("labels/0.png", encode_png(np.full((48, 64), 7, np.uint8)), "LABEL_UNKNOWN_IDS"),  # classes that nobody named
         ("labels/0.png", PHOTO, "LABEL_LOSSY"),  # ids that JPEG has changed
     ],
+    ids=["cut", "bomb", "empty", "html", "other size", "unknown ids", "lossy"],
 )
 def test_a_bad_picture_is_told_by_its_name(copy, capsys, file, content, code):
     (copy / "data" / file).write_bytes(content)
@@ -258,7 +252,7 @@ def test_evaluate_refuses(copy, capsys, damage, code):
         ({"alpha": 1.5}, "alpha must lie in [0, 1], got 1.5"),  # more than everything
         ({"alpha": "nan"}, "alpha must lie in [0, 1], got nan"),  # no number
         ({"top_k": 0}, "top_k must be at least 1, got 0"),  # no candidate
-        ({"top_k": 1000}, "at most the number of target pixels (88), got 1000"),  # more than there are
+        ({"top_k": 1000}, "at most the number of target pixels (80), got 1000"),  # more than there are
         ({"device": "gpu"}, "[DEVICE_UNKNOWN]"),  # no such device
         ({"device": "meta"}, "[DEVICE_UNKNOWN]"),  # a device that cannot compute
         ({"source": "nowhere.png"}, "[IMAGE_NOT_FOUND]"),  # a misspelt image

@@ -97,7 +97,8 @@ def test_soft_cycle_is_the_walk_there_and_back(pair, config):
     got = analysis.soft_cycle_S
     forward, backward = analysis.directions()
     there, back = (
-        (((d.query_RD @ d.key_ND.T) - d.mean_R[:, None]) * d.inverse_std_R[:, None]).double().softmax(1) for d in (forward, backward)
+        (((d.query_RD @ d.key_ND.T) - d.mean_R[:, None]) * d.inverse_std_R[:, None]).double().softmax(1)
+        for d in (forward, backward)
     )
     label_S = pair.source_labels.flatten()
     expected = ((there @ back) * (label_S[:, None] == label_S)).sum(1)

@@ -1,0 +1,172 @@
+"""Where association could break: borders of tiles, overflow, memory, and input that does not fit together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pca_core import AssociationConfig, associate, association_loss
+from pca_core.association.similarity import make_directions
+from pca_core.association.tiled import scan, scan_both_ways
+from pca_core.checks import InputError
+from pca_core.device import CPU_TILE_ROWS, choose_tile_rows, pick_device
+from tests import reference
+from tests.conftest import ROOT
+
+
+# Around a block (64) and a tile (2048) of columns, where padding begins.
+@pytest.mark.parametrize("num_target", [1, 63, 64, 65, 2047, 2048, 2049, 4097])
+def test_best_columns_are_found_wherever_they_lie(num_target):
+    generator = torch.Generator().manual_seed(num_target)
+    source = torch.randn(7, 5, dtype=torch.float64, generator=generator)
+    target = torch.randn(num_target, 5, dtype=torch.float64, generator=generator)
+    target[-1] = source[0]
+    target[0] = source[1]
+    forward, _ = make_directions(source, target, "feature")
+    k = min(4, num_target)
+    found = scan(forward, top_k=k, tile_rows=3)
+    dense = reference.similarity(source, target, "feature")
+    torch.testing.assert_close(found.score_RK, dense.topk(k).values)
+    assert torch.equal(found.index_RK, dense.topk(k).indices)
+    assert found.index_RK[0, 0] == num_target - 1
+    if num_target > 1:
+        assert found.index_RK[1, 0] == 0
+        expected = reference.contrast_normalise(dense).logsumexp(1)
+        torch.testing.assert_close(found.log_normalizer_R, expected)
+
+
+@pytest.mark.parametrize("is_way_there", [True, False])
+def test_a_score_a_hundred_deviations_out_does_not_overflow(is_way_there):
+    """One pixel in 12,000 is like the asking one, the rest are at right angles: (N − 1)/√N = 109.5 deviations, beyond e⁸⁸."""
+    few, many = torch.eye(2), torch.eye(2)[[0] + [1] * 11_999]
+    source, target = (few, many) if is_way_there else (many, few)
+    forward, backward = make_directions(source, target, "feature")
+    there, back = scan_both_ways(forward, backward)
+    got = (there if is_way_there else back).log_normalizer_R
+    scores = reference.contrast_normalise(few.double() @ many.double().T)
+    assert scores[0].max() > 100
+    torch.testing.assert_close(got.double(), scores.logsumexp(1), rtol=1e-4, atol=1e-3)
+
+    maps = source.T[None, :, None].clone().requires_grad_(), target.T[None, :, None].clone().requires_grad_()
+    ids = torch.arange(len(source))[None, None].clamp_max(1)
+    loss = association_loss(*maps, ids, alpha=0.0)
+    loss.value.backward()
+    assert loss.value.isfinite()
+    assert all(side.grad.isfinite().all() for side in maps)
+    found = loss.associations[0]
+    assert (found.forward_prob if is_way_there else found.backward_prob)[0].item() == pytest.approx(1.0, abs=1e-3)
+
+
+MEASURE = """
+import sys
+import torch
+from pca_core import associate, association_loss
+torch.set_num_threads(1)
+def mebibytes(key):  # not getrusage: its peak begins with that of the process that started this one
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(key))
+def make(size):
+    source, target = torch.randn(2, 1, 64, size // 100, 100)
+    return source.requires_grad_(), target.requires_grad_(), torch.randint(0, 5, (1, size // 100, 100))
+def dense(a, b, labels):
+    return a.flatten(2)[0].T @ b.flatten(2)[0]
+def loss(a, b, labels):
+    result = association_loss(a, b, labels)
+    assert result.rate > 0
+    result.value.backward()
+def one_pair(a, b, labels):
+    associate(a[0], b[0], labels[0])
+call = {"dense": dense, "loss": loss, "associate": one_pair}[sys.argv[1]]
+call(*make(300))  # what the libraries take once
+inputs = make(6000)
+before = mebibytes("VmRSS:")
+call(*inputs)
+print(mebibytes("VmHWM:") - before)
+"""
+
+
+# Two maps of 6,000 pixels and 64 channels hold 3 MB; a single matrix between them holds 137 MiB, and autograd keeps several.
+@pytest.mark.parametrize(("call", "is_matrix_held"), [("associate", False), ("loss", False), ("dense", True)])
+def test_memory_stays_far_below_one_matrix(call, is_matrix_held):
+    command = [sys.executable, "-c", MEASURE, call]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert (float(done.stdout) > 130) == is_matrix_held  # the dense product shows that the measurement measures
+    assert is_matrix_held or float(done.stdout) < 60
+
+
+IDS = torch.zeros(2, 3, dtype=torch.long)
+MAPS = {"source": torch.ones(4, 2, 3), "target": torch.ones(4, 3, 2), "ids": IDS}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"source": torch.ones(1, 4, 2, 3)}, r"source_features must be a non-empty .*features\[0\]"),  # with its batch axis
+        ({"target": torch.ones(4, 0, 2)}, "target_features must be a non-empty"),  # no pixels
+        ({"target": torch.ones(5, 3, 2)}, "same channels, got 4 and 5.*same model"),  # of two models
+        ({"source": torch.full((4, 2, 3), torch.nan)}, "source_features holds NaN"),  # a broken net
+        ({"target": torch.full((4, 3, 2), -torch.inf)}, "target_features holds NaN or inf"),  # a diverged net
+        ({"source": torch.full((4, 2, 3), 7e4).half()}, "source_features holds NaN or inf"),  # beyond half precision
+        ({"ids": torch.zeros(8, 12, dtype=torch.long)}, r"resize_label\(label, size=\(2, 3\)\)"),  # at full resolution
+        ({"ids": IDS.T}, r"feature pixel \(2, 3\), got shape \(3, 2\)"),  # on its side
+        ({"ids": IDS.float()}, r"integer class ids, got torch.float32.*labels.long\(\)"),  # no whole numbers
+        ({"ids": IDS.bool()}, "integer class ids, got torch.bool"),  # a mask
+        ({"ids": IDS - 1}, "ids ≥ 0 or 255.*got -1"),  # another convention for "no label"
+    ],
+)
+def test_input_that_does_not_fit_together(change, words):
+    given = MAPS | change
+    with pytest.raises(ValueError, match=words):
+        associate(given["source"], given["target"], given["ids"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"level": "features"}, "'feature' or 'prediction', got 'features'"),  # misspelt
+        ({"alpha": 1.01}, r"\[0, 1\], got 1.01"),  # more than everything
+        ({"alpha": float("nan")}, r"\[0, 1\], got nan"),  # no number compares with NaN
+        ({"top_k": 0}, "top_k must be at least 1, got 0"),  # no candidate
+        ({"tile_rows": 0}, "tile_rows must be at least 1 or None"),  # would never end
+    ],
+)
+def test_impossible_settings(options, words):
+    with pytest.raises(ValueError, match=words):
+        AssociationConfig(**options)
+
+
+def test_more_candidates_than_target_pixels():
+    with pytest.raises(ValueError, match=r"number of target pixels \(6\), got 7"):
+        associate(*MAPS.values(), AssociationConfig(top_k=7))
+    assert associate(*MAPS.values(), AssociationConfig(top_k=6)).candidate_index.sort(1).values.tolist() == [[*range(6)]] * 6
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "meta", "cpu:1", "cuda:", "cuda:-1", "auto "])
+def test_devices_that_are_none(name):
+    with pytest.raises(InputError) as caught:
+        pick_device(name)
+    assert caught.value.code == "DEVICE_UNKNOWN"
+
+
+def test_devices_that_are_there(monkeypatch):
+    assert pick_device("cpu").type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device().type == "cpu"
+    with pytest.raises(InputError, match="no CUDA GPU"):
+        pick_device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert (pick_device().type, pick_device("cuda:1").index) == ("cuda", 1)
+    with pytest.raises(InputError, match="there are 2 CUDA GPUs"):
+        pick_device("cuda:2")
+
+
+def test_tiles_on_a_gpu_hold_a_bounded_strip():
+    assert choose_tile_rows(8192, torch.float32, torch.device("cpu")) == CPU_TILE_ROWS
+    cuda = torch.device("cuda")
+    assert choose_tile_rows(32768, torch.float32, cuda) == 2048  # 256 MiB / (32,768 × 4 bytes)
+    assert choose_tile_rows(32768, torch.float64, cuda) == 1024
+    assert choose_tile_rows(100, torch.float32, cuda) == 8192  # never more rows than this
+    assert choose_tile_rows(10**9, torch.float32, cuda) == CPU_TILE_ROWS  # never fewer
