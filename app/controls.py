@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import state
+from app.state import session
 from pca_core.association import AssociationConfig
 
 LEVELS = {"feature": "Features", "prediction": "Predictions"}
@@ -12,7 +12,7 @@ LEVELS = {"feature": "Features", "prediction": "Predictions"}
 
 def association_controls() -> AssociationConfig:
     """One row: level, aggregation, top-k, mutual."""
-    config = state.get_config()
+    config = session.get_config()
     level_column, alpha_column, top_k_column, mutual_column = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     level = level_column.segmented_control(
         "Similarity",
@@ -44,5 +44,5 @@ def association_controls() -> AssociationConfig:
     mutual = mutual_column.toggle(
         "Mutual only", config.mutual, key="mutual", help="Consistent only if the way back ends on the very same pixel."
     )
-    state.set_config(level=level, alpha=alpha, top_k=int(top_k), mutual=mutual)
-    return state.get_config()
+    session.set_config(level=level, alpha=alpha, top_k=int(top_k), mutual=mutual)
+    return session.get_config()

@@ -11,7 +11,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 
 import streamlit as st  # noqa: E402
 
-from app import state  # noqa: E402
+from app.state import session  # noqa: E402
 from app.views import images, trace  # noqa: E402
 
 PAGES = {
@@ -22,7 +22,7 @@ PAGES = {
 STYLE = "<style>.stMainBlockContainer {padding-top: 4.2rem; padding-bottom: 2rem; max-width: 1680px;}</style>"
 
 st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
-state.start(PAGES)
+session.start(PAGES)
 st.html(STYLE)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
 st.navigation(list(PAGES.values()), position="top").run()

@@ -34,6 +34,4 @@ def make_pair(seed: int, channels: int = 8, classes: int = 4, source=(6, 9), tar
     target_features, target_labels, target_probabilities = side(target)
     source_labels[0, :3] = IGNORE_INDEX
     target_labels[-1, -2:] = IGNORE_INDEX
-    return FeaturePair(
-        source_features, target_features, source_labels, source_probabilities, target_probabilities, target_labels
-    )
+    return FeaturePair(source_features, target_features, source_labels, source_probabilities, target_probabilities, target_labels)

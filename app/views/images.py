@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
-from app.state import UPLOADS, Choice
+from app.state import cache, session
+from app.state.session import UPLOADS, Choice
 from pca_core.checks import InputError
 from pca_core.types import Domain
 
@@ -25,15 +25,15 @@ def render() -> None:
             st.subheader(title, anchor=False)
             _side(side)
     st.divider()
-    source, target = state.get_choice("source"), state.get_choice("target")
+    source, target = session.get_choice("source"), session.get_choice("target")
     left, right = st.columns([4, 1], vertical_alignment="center")
     left.text(f"{source.name}  →  {target.name}")
     if right.button("Trace this pair", type="primary", key="open_trace", width="stretch"):
-        st.switch_page(state.page("trace"))
+        st.switch_page(session.page("trace"))
 
 
 def _checkpoint() -> None:
-    current, paths = state.get_checkpoint_path(), state.get_checkpoint_paths()
+    current, paths = session.get_checkpoint_path(), session.get_checkpoint_paths()
     with st.container(border=True):
         left, middle, right = st.columns([3, 3, 3], vertical_alignment="bottom")
         picked = left.selectbox(
@@ -49,19 +49,19 @@ def _checkpoint() -> None:
             added = field.text_input("Another file", key="checkpoint_field", placeholder="/path/to/net.safetensors")
             if button.form_submit_button("Load", width="stretch") and added:
                 picked = added
-        if picked != current and _attempt(lambda: state.set_checkpoint_path(picked)):
+        if picked != current and _attempt(lambda: session.set_checkpoint_path(picked)):
             st.rerun()
         with right:
             _describe_checkpoint()
 
 
 def _checkpoint_name(path: str) -> str:
-    return "Built-in: compact, trained on noon" if path == str(state.BUILT_IN_CHECKPOINT) else Path(path).name
+    return "Built-in: compact, trained on noon" if path == str(session.BUILT_IN_CHECKPOINT) else Path(path).name
 
 
 def _describe_checkpoint() -> None:
     try:
-        checkpoint = state.get_checkpoint(state.get_checkpoint_path())
+        checkpoint = cache.get_checkpoint(session.get_checkpoint_path())
     except InputError as error:
         st.error(str(error))
         return
@@ -91,16 +91,16 @@ def _folder(side: Domain) -> None:
         field, button = st.columns([4, 1], vertical_alignment="bottom")
         wanted = field.text_input(
             "Folder",
-            state.get_folder(side),
+            session.get_folder(side),
             key=f"{side}_folder_field",
             help="Holds images/ and, for labels, labels/ and classes.json.",
         )
         if button.form_submit_button("Open", width="stretch"):
-            _attempt(lambda: state.set_folder(side, wanted))
-    folder = state.get_folder(side)
+            _attempt(lambda: session.set_folder(side, wanted))
+    folder = session.get_folder(side)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     search = left.text_input("Search", key=f"{side}_search", placeholder="Part of a name")
-    names = [name for name in state.get_dataset(folder, side).names if search.lower() in name.lower()]
+    names = [name for name in cache.get_dataset(folder, side).names if search.lower() in name.lower()]
     if not names:
         st.info("No image name contains that. Clear the search to see all.")
         return
@@ -110,13 +110,13 @@ def _folder(side: Domain) -> None:
 
 
 def _gallery(side: Domain, folder: str, names: list[str]) -> None:
-    chosen = state.get_choice(side)
+    chosen = session.get_choice(side)
     for start in range(0, len(names), COLUMNS):
         for column, name in zip(st.columns(COLUMNS), names[start : start + COLUMNS], strict=False):
             is_chosen = chosen == Choice(folder, name)
             with column:
                 try:
-                    st.image(state.get_thumbnail(folder, side, name), width="stretch", output_format="JPEG")
+                    st.image(cache.get_thumbnail(folder, side, name), width="stretch", output_format="JPEG")
                 except InputError as error:
                     st.warning(str(error))
                     continue
@@ -126,7 +126,7 @@ def _gallery(side: Domain, folder: str, names: list[str]) -> None:
                     icon=":material/check:" if is_chosen else None,
                     type="primary" if is_chosen else "secondary",
                     width="stretch",
-                    on_click=state.choose,
+                    on_click=session.choose,
                     args=(side, folder, name),
                 )
 
@@ -145,21 +145,21 @@ def _uploads(side: Domain) -> None:
                 st.warning("Choose an image file first.")
             else:
                 _attempt(lambda: _add(side, image, label))
-    for name in state.get_uploads(side):
-        is_chosen = state.get_choice(side) == Choice(UPLOADS, name)
+    for name in session.get_uploads(side):
+        is_chosen = session.get_choice(side) == Choice(UPLOADS, name)
         st.button(
             name,
             key=f"{side}_use_upload_{name}",
             icon=":material/check:" if is_chosen else None,
             type="primary" if is_chosen else "secondary",
-            on_click=state.choose,
+            on_click=session.choose,
             args=(side, UPLOADS, name),
         )
 
 
 def _add(side: Domain, image, label) -> None:
-    space = state.get_checkpoint(state.get_checkpoint_path()).label_space
-    state.add_upload(side, Path(image.name).name, image.getvalue(), None if label is None else label.getvalue(), space)
+    space = cache.get_checkpoint(session.get_checkpoint_path()).label_space
+    session.add_upload(side, Path(image.name).name, image.getvalue(), None if label is None else label.getvalue(), space)
 
 
 def _attempt(action: Callable[[], None]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import state
 from app.components.linked_images import PixelEvent, linked_images
 from app.controls import association_controls
 from app.figures import flow_matrix
 from app.layers import pair_layers, trace_layers, trace_marks
+from app.state import cache, session
 from app.views import tables
 from pca_core.association import describe_trace, explain_pixel, suggest_pixel, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
@@ -23,26 +23,26 @@ BADGES = {
 
 def render() -> None:
     """The page."""
-    start_error = state.pop_start_error()
+    start_error = session.pop_start_error()
     if start_error:
         st.warning(f"{start_error} The built-in images are shown instead.")
     try:
         config = association_controls()
-        pair = state.get_pair(config)
+        pair = session.get_pair(config)
     except (InputError, ValueError) as error:
         st.error(str(error))
         if getattr(error, "code", "") == "LABEL_UNKNOWN_IDS":
-            st.button("Treat unknown ids as unlabelled", on_click=state.ignore_unknown_labels, key="ignore_unknown")
-        st.page_link(state.page("images"), label="Choose other images or another checkpoint")
+            st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="ignore_unknown")
+        st.page_link(session.page("images"), label="Choose other images or another checkpoint")
         return
-    state.get_pixel()  # reads the address before it is written
-    state.write_address()
+    session.get_pixel()  # reads the address before it is written
+    session.write_address()
     _story(pair)
     _pair_numbers(pair)
 
 
 @st.fragment
-def _story(pair: state.Pair) -> None:
+def _story(pair: cache.Pair) -> None:
     """Everything that a click changes: it reruns alone."""
     side, index = _pixel_of(pair)
     trace = explain_pixel(pair.analysis, index, side)
@@ -61,7 +61,7 @@ def _story(pair: state.Pair) -> None:
         else {"source": "similarity", "target": None},
         opacity=0.45,
         on_pixel=_pin,
-        on_clear=lambda: state.set_pixel(None),
+        on_clear=lambda: session.set_pixel(None),
     )
     if isinstance(trace, PixelTrace):
         _source_story(trace, space.class_names)
@@ -70,13 +70,13 @@ def _story(pair: state.Pair) -> None:
 
 
 def _pin(event: PixelEvent) -> None:
-    state.set_pixel((event.side, event.index))
+    session.set_pixel((event.side, event.index))
 
 
-def _pixel_of(pair: state.Pair) -> tuple[str, int]:
+def _pixel_of(pair: cache.Pair) -> tuple[str, int]:
     """The pinned pixel when it lies on these maps, else a telling one."""
     found = pair.analysis.association
-    pixel = state.get_pixel()
+    pixel = session.get_pixel()
     if pixel is not None:
         height, width = found.source_size if pixel[0] == "source" else found.target_size
         if pixel[1] < height * width:
@@ -144,7 +144,7 @@ def _escape(text: str) -> str:
     return "".join(f"\\{character}" if character in r"\`*_{}[]<>()#+-.!|$:~" else character for character in text)
 
 
-def _pair_numbers(pair: state.Pair) -> None:
+def _pair_numbers(pair: cache.Pair) -> None:
     """The pair as a whole."""
     feature_pair, names = pair.analysis.pair, pair.label_space.class_names
     numbers = summarise(pair.analysis.association, feature_pair.source_labels, len(names), feature_pair.target_labels)

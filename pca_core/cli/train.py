@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
                 bar.set_postfix_str(f"loss {record.losses['total']:.3f}", refresh=False)
     except KeyboardInterrupt:
         steps.close()  # writes the state for a resume
-        print(f"cyclelens: stopped after step {record.step if record else 0}; go on with --resume.", file=sys.stderr)
+        print("cyclelens: stopped; every step that was begun is kept. Go on with --resume.", file=sys.stderr)
         return 130
     seconds = time.perf_counter() - started
     data = {

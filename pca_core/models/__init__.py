@@ -1,6 +1,7 @@
 """Segmentation nets and their checkpoints."""
 
-from pca_core.models.checkpoints import Checkpoint, InputNormalisation, load_checkpoint, save_checkpoint
+from pca_core.models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.registry import MODELS, SegmentationModel, build_model
 
 __all__ = [

@@ -7,7 +7,6 @@ normalisation and size, notes. Nothing in a checkpoint is ever executed.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from pca_core.checks import InputError
+from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.registry import build_model
 from pca_core.storage import write_atomic
 from pca_core.types import LabelSpace
@@ -24,23 +24,6 @@ from pca_core.types import LabelSpace
 FORMAT = 1
 MAX_HEADER_BYTES = 2**20
 NUM_DIFFERENCES = 5
-
-
-@dataclass(frozen=True)
-class InputNormalisation:
-    """How an RGB uint8 image becomes the net's input: ``(channels / scale − mean) / std`` in the given channel order."""
-
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    scale: float = 255.0
-    channel_order: str = "RGB"
-
-    def __post_init__(self) -> None:
-        if self.channel_order not in ("RGB", "BGR"):
-            raise ValueError(f"channel_order must be 'RGB' or 'BGR', got {self.channel_order!r}.")
-        numbers = (*self.mean, *self.std, self.scale)
-        if len(self.mean) != 3 or len(self.std) != 3 or min(*self.std, self.scale) <= 0 or not all(map(math.isfinite, numbers)):
-            raise ValueError("Input normalisation needs three means, three positive stds and a positive scale, all finite.")
 
 
 @dataclass(frozen=True)

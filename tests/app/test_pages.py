@@ -24,10 +24,10 @@ def trace() -> AppTest:
 @pytest.fixture
 def images() -> AppTest:
     def page():
-        from app import state
+        from app.state import session
         from app.views import images
 
-        state.start({})
+        session.start({})
         images.render()
 
     app = AppTest.from_function(page, default_timeout=SECONDS).run()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.state import BUILT_IN, BUILT_IN_CHECKPOINT
+from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
 from pca_core import PairAnalysis, explain_pixel, load_checkpoint
 from pca_core.data import FolderDataset
 from pca_core.inference import make_pair, segment

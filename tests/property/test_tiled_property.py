@@ -62,7 +62,9 @@ def test_soft_cycle_equals_dense(source, target, seed, tile_rows):
     labels = torch.randint(0, 3, source, generator=generator)
     labels.view(-1)[0] = 255
     analysis = PairAnalysis(FeaturePair(a.float(), b.float(), labels), AssociationConfig(alpha=0.0, tile_rows=tile_rows))
-    log_there, log_back, *_ = reference.associate(a.float().double().flatten(1).T, b.float().double().flatten(1).T, "feature", 0.0)
+    log_there, log_back, *_ = reference.associate(
+        a.float().double().flatten(1).T, b.float().double().flatten(1).T, "feature", 0.0
+    )
     label_S = labels.flatten()
     same = (label_S[:, None] == label_S[None]) & (label_S != 255)[:, None]
     expected = ((log_there.exp() @ log_back.exp()) * same).sum(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -96,7 +97,7 @@ def test_more_candidates_never_close_fewer_cycles(seed, is_mutual):
     consistent = [
         associate(source, target, ids, AssociationConfig(top_k=k, mutual=is_mutual)).is_consistent for k in (1, 2, 5, 36)
     ]
-    for fewer, more in zip(consistent, consistent[1:], strict=False):
+    for fewer, more in pairwise(consistent):
         assert (more | ~fewer).all()
     assert consistent[-1].sum() > consistent[0].sum()
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pca_core import AssociationConfig, associate, association_loss
+from pca_core.association import tiled
 from pca_core.association.similarity import make_directions
 from pca_core.association.tiled import scan, scan_both_ways
 from pca_core.checks import InputError
@@ -36,6 +37,29 @@ def test_best_columns_are_found_wherever_they_lie(num_target):
         assert found.index_RK[1, 0] == 0
         expected = reference.contrast_normalise(dense).logsumexp(1)
         torch.testing.assert_close(found.log_normalizer_R, expected)
+
+
+@pytest.mark.parametrize("tile_rows", [1, 2, 34, 35, 36, 1000])
+@pytest.mark.parametrize("level", ["feature", "prediction"])
+def test_the_height_of_a_strip_changes_nothing(level, tile_rows):
+    generator = torch.Generator().manual_seed(4)
+    source, target = torch.randn(2, 6, 5, 7, generator=generator, dtype=torch.float64).softmax(1)
+    ids = torch.randint(0, 3, (5, 7), generator=generator)
+    whole, strips = (associate(source, target, ids, AssociationConfig(level, tile_rows=rows)) for rows in (None, tile_rows))
+    for name in ("target_index", "target_return_index", "candidate_index", "is_consistent"):
+        assert torch.equal(getattr(strips, name), getattr(whole, name))
+    for name in ("forward_prob", "backward_prob", "similarity", "margin"):
+        torch.testing.assert_close(getattr(strips, name), getattr(whole, name), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("level", "sweeps"), [("feature", 1), ("prediction", 2)])
+def test_cosine_is_swept_once_for_both_ways(monkeypatch, level, sweeps):
+    """The product is the same both ways; −KL is not."""
+    real, calls = tiled.iterate_strips, []
+    monkeypatch.setattr(tiled, "iterate_strips", lambda *given: (calls.append(given), real(*given))[1])
+    source, target = torch.randn(2, 6, 5, 7).softmax(1)
+    associate(source, target, torch.zeros(5, 7, dtype=torch.long), AssociationConfig(level))
+    assert len(calls) == sweeps
 
 
 @pytest.mark.parametrize("is_way_there", [True, False])

@@ -177,6 +177,20 @@ def test_every_target_trace_agrees_with_the_association(pair, config):
                 assert getattr(claim.source, name) == pytest.approx(getattr(told.match, name), rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.parametrize("num_equal", [7, 70, 300])
+def test_ties_read_as_the_association_decided_them(num_equal):
+    """Every pixel is like every other: any of them may be first, but the trace and the association must name the same."""
+    alike = torch.ones(2, 1, num_equal)
+    analysis = PairAnalysis(FeaturePair(alike, alike, torch.zeros(1, num_equal, dtype=torch.long)))
+    found = analysis.association
+    for i in range(0, num_equal, 13):
+        trace = explain_pixel(analysis, i)
+        assert trace.candidates[0].index == trace.match.index == found.target_index[i]
+        assert trace.way_back.index == found.return_index[i]
+        assert explain_pixel(analysis, i, "target").returns[0].index == found.target_return_index[i]
+        assert len({candidate.index for candidate in trace.candidates}) == 5
+
+
 def test_num_candidates_is_bounded_by_the_map_and_at_least_top_k():
     pair = plane_pair((0, 90), (0, 30, 60), (0, 1))
     assert len(explain_pixel(pair, 0, num_candidates=9).candidates) == 3

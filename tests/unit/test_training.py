@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from pca_core import InputError, load_checkpoint
+from pca_core.cli import main
 from pca_core.data import FolderDataset, encode_png
 from pca_core.inference import evaluate
 from pca_core.metrics import score
@@ -122,6 +123,20 @@ def test_ctrl_c_in_the_middle_of_a_step_can_be_resumed_exactly(data, tmp_path, m
     rest = list(train(data, out, TINY, is_resumed=True))
     assert rest[0].step == 4
     assert_equal_weights(tmp_path / "whole.safetensors", out)
+
+
+def test_ctrl_c_on_the_command_line_says_how_to_go_on(data, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "net.safetensors"
+    arguments = ["train", "--source", str(data.root), "--out", str(out)]
+    arguments += ["--steps", "3", "--batch-size", "1", "--short-side", "32"]
+    real = torch.optim.AdamW.step
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", lambda *given: (os.kill(os.getpid(), signal.SIGINT), real(*given))[1])
+        assert main(arguments) == 130
+    assert "Go on with --resume." in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*arguments, "--resume"]) == 0
+    assert load_checkpoint(out).notes["step"] == 3
 
 
 def test_state_is_saved_every_so_often(data, tmp_path):

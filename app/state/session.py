@@ -1,13 +1,8 @@
-"""What a session remembers and what the server keeps: the only user of ``st.session_state`` and ``st.cache_*``.
-
-A session holds names, paths and small uploads; nets, features and associations live in bounded caches keyed by content.
-"""
+"""What one session remembers: the pair, the pin, the config, its uploads. Names, paths and small bytes, never tensors."""
 
 from __future__ import annotations
 
 import argparse
-import gc
-import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,16 +10,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components.linked_images import ImagePane, pack_images
-from pca_core.association import AssociationConfig, PairAnalysis
+from app.state import cache
+from pca_core.association import AssociationConfig
 from pca_core.checks import InputError
-from pca_core.data import FolderDataset, content_hash, read_image, read_label, resize_image
-from pca_core.device import pick_device
-from pca_core.inference import Segmentation, make_pair, segment
-from pca_core.models import Checkpoint, load_checkpoint
+from pca_core.data import content_hash, read_image, read_label
 from pca_core.types import Domain, LabelSpace, Sample
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk"}
 BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
 MAX_UPLOADS = 8  # per side and session
@@ -50,7 +42,7 @@ class Choice:
 
 def start(pages: Mapping[str, object]) -> None:
     """Prepare a session: defaults from the command line and the address, the pages to link to."""
-    _freeze_garbage_collector()
+    cache.freeze_garbage_collector()
     st.session_state["pages"] = pages
     if "choices" in st.session_state:
         return
@@ -75,21 +67,12 @@ def _arguments() -> argparse.Namespace:
 
 def _choose_first(side: Domain, folder: str, wanted: str | None) -> None:
     try:
-        names = get_dataset(folder, side).names
+        names = cache.get_dataset(folder, side).names
     except InputError as error:
         st.session_state["start_error"] = str(error)
-        folder, names = str(BUILT_IN[side]), get_dataset(str(BUILT_IN[side]), side).names
+        folder, names = str(BUILT_IN[side]), cache.get_dataset(str(BUILT_IN[side]), side).names
         st.session_state[f"{side}_folder"] = folder
     st.session_state["choices"][side] = Choice(folder, wanted if wanted in names else names[0])
-
-
-@st.cache_resource(show_spinner=False)
-def _freeze_garbage_collector() -> None:
-    """Streamlit collects garbage after every rerun; what is loaded by now need not be looked at each time."""
-    import torch  # noqa: F401 (the largest part of what is frozen)
-
-    gc.collect()
-    gc.freeze()
 
 
 def pop_start_error() -> str | None:
@@ -147,7 +130,7 @@ def set_folder(side: Domain, folder: str) -> None:
         InputError: When it holds no images; the old folder stays.
     """
     folder = str(Path(folder).expanduser())
-    get_dataset(folder, side)
+    cache.get_dataset(folder, side)
     st.session_state[f"{side}_folder"] = folder
 
 
@@ -167,7 +150,7 @@ def set_checkpoint_path(path: str) -> None:
         InputError: When it cannot be loaded; the old one stays.
     """
     path = str(Path(path).expanduser())
-    get_checkpoint(path)
+    cache.get_checkpoint(path)
     st.session_state["checkpoint"] = path
     st.session_state["checkpoints"].append(path)
 
@@ -205,15 +188,15 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
         InputError: When it can no longer be read.
     """
     choice = choice or get_choice(side)
-    space = get_checkpoint(get_checkpoint_path()).label_space
+    space = cache.get_checkpoint(get_checkpoint_path()).label_space
     if choice.folder != UPLOADS:
-        sample = _read_sample(choice.folder, side, choice.name, st.session_state.get("unknown", "error"))
+        sample = cache.read_sample(choice.folder, side, choice.name, st.session_state.get("unknown", "error"))
         _check_classes(sample, space)
         return sample
     upload = st.session_state["uploads"][side].get(choice.name)
     if upload is None:
         raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
-    return _decode_upload(upload.name, side, upload.image, upload.label, space)
+    return cache.decode_upload(upload.name, side, upload.image, upload.label, space)
 
 
 def _check_classes(sample: Sample, space: LabelSpace) -> None:
@@ -225,71 +208,12 @@ def _check_classes(sample: Sample, space: LabelSpace) -> None:
         )
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def get_dataset(folder: str, side: Domain, unknown: str = "error") -> FolderDataset:
-    return FolderDataset(folder, domain=side, unknown=unknown)
-
-
 def ignore_unknown_labels() -> None:
     """From now on this session reads label ids outside the label space as unlabelled."""
     st.session_state["unknown"] = "ignore"
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _read_sample(folder: str, side: Domain, name: str, unknown: str) -> Sample:
-    dataset = get_dataset(folder, side, unknown)
-    if name not in dataset.names:
-        raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
-    return dataset[dataset.names.index(name)]
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, _space: LabelSpace) -> Sample:
-    pixels = read_image(image)
-    ids = None if label is None else read_label(label, _space, unknown="ignore", size=pixels.shape[:2]).ids
-    return Sample(name, side, pixels, ids, None if ids is None else _space)
-
-
-@st.cache_data(max_entries=512, show_spinner=False)
-def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160):
-    """A small (h, w, 3) uint8 copy of an image in a folder."""
-    image = read_image(get_dataset(folder, side).image_path(name))
-    return resize_image(image, (height, max(1, round(image.shape[1] * height / image.shape[0]))))
-
-
-def get_checkpoint(path: str) -> Checkpoint:
-    """The net of a file, shared by all sessions: never train it."""
-    try:
-        stamp = Path(path).stat().st_mtime_ns
-    except OSError:
-        stamp = 0
-    return _load_checkpoint(path, stamp)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
-    return load_checkpoint(path, device=pick_device())
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
-    return segment(get_checkpoint(checkpoint_path), _image)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The chosen pair as the pages need it; ``key`` changes when anything in it does."""
-
-    key: str
-    source: Sample
-    target: Sample
-    label_space: LabelSpace
-    analysis: PairAnalysis
-    panes: tuple[ImagePane, ImagePane]
-    packed_images: bytes
-
-
-def get_pair(config: AssociationConfig) -> Pair:
+def get_pair(config: AssociationConfig) -> cache.Pair:
     """Run the net on both chosen images and associate them; cached by content.
 
     Raises:
@@ -302,36 +226,7 @@ def get_pair(config: AssociationConfig) -> Pair:
             f"The source image {source.name} has no label map, and cycles are judged by source labels. "
             "Choose a labelled source on the Images page.",
         )
-    path = get_checkpoint_path()
-    parts = [path, str(Path(path).stat().st_mtime_ns)]
-    parts += [content_hash(array) for array in (source.image, source.label, target.image, target.label) if array is not None]
-    key = hashlib.sha256("|".join([*parts, source.name, target.name]).encode()).hexdigest()
-    return _make_pair(key, config, source, target, path)
-
-
-@st.cache_resource(max_entries=12, show_spinner="Associating every pixel of the pair …")
-def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
-    checkpoint = get_checkpoint(_path)
-    stamp = Path(_path).stat().st_mtime_ns
-    segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
-    pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
-    analysis = PairAnalysis(pair, config)
-    analysis.soft_cycle_S  # noqa: B018 (computed now, so that the first click is as quick as the others)
-    panes = _make_panes(_source, _target, pair, checkpoint.label_space)
-    return Pair(key, _source, _target, checkpoint.label_space, analysis, panes, pack_images(*panes))
-
-
-def _make_panes(source: Sample, target: Sample, pair, space: LabelSpace) -> tuple[ImagePane, ImagePane]:
-    def as_ids(labels):
-        return labels.cpu().numpy().astype("uint8")
-
-    has_label = pair.target_labels is not None
-    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_probabilities.argmax(0))
-    names = space.class_names if has_label else tuple(f"{name} (predicted)" for name in space.class_names)
-    return (
-        ImagePane(f"Source · {source.name}", source.image, pair.source_size, as_ids(pair.source_labels), space.class_names),
-        ImagePane(f"Target · {target.name}", target.image, pair.target_size, target_ids, names),
-    )
+    return cache.get_pair(source, target, get_checkpoint_path(), config)
 
 
 def get_config() -> AssociationConfig:

@@ -1,0 +1,126 @@
+"""What the server keeps for all sessions: nets, images, features and associations, in bounded caches keyed by content."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app.components.linked_images import ImagePane, pack_images
+from pca_core.association import AssociationConfig, PairAnalysis
+from pca_core.checks import InputError
+from pca_core.data import FolderDataset, content_hash, read_image, read_label, resize_image
+from pca_core.device import pick_device
+from pca_core.inference import Segmentation, make_pair, segment
+from pca_core.models import Checkpoint, load_checkpoint
+from pca_core.types import Domain, FeaturePair, LabelSpace, Sample
+
+
+@st.cache_resource(show_spinner=False)
+def freeze_garbage_collector() -> None:
+    """Streamlit collects garbage after every rerun; what is loaded by now need not be looked at each time."""
+    import torch  # noqa: F401 (the largest part of what is frozen)
+
+    gc.collect()
+    gc.freeze()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def get_dataset(folder: str, side: Domain, unknown: str = "error") -> FolderDataset:
+    return FolderDataset(folder, domain=side, unknown=unknown)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def read_sample(folder: str, side: Domain, name: str, unknown: str) -> Sample:
+    dataset = get_dataset(folder, side, unknown)
+    if name not in dataset.names:
+        raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
+    return dataset[dataset.names.index(name)]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, _space: LabelSpace) -> Sample:
+    pixels = read_image(image)
+    ids = None if label is None else read_label(label, _space, unknown="ignore", size=pixels.shape[:2]).ids
+    return Sample(name, side, pixels, ids, None if ids is None else _space)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160):
+    """A small (h, w, 3) uint8 copy of an image in a folder."""
+    image = read_image(get_dataset(folder, side).image_path(name))
+    return resize_image(image, (height, max(1, round(image.shape[1] * height / image.shape[0]))))
+
+
+def get_checkpoint(path: str) -> Checkpoint:
+    """The net of a file, shared by all sessions: never train it."""
+    return _load_checkpoint(path, _stamp(path))
+
+
+def _stamp(path: str) -> int:
+    """Changes when the file does; 0 when there is none."""
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
+    return load_checkpoint(path, device=pick_device())
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
+    return segment(get_checkpoint(checkpoint_path), _image)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The chosen pair as the pages need it; ``key`` changes when anything in it does."""
+
+    key: str
+    source: Sample
+    target: Sample
+    label_space: LabelSpace
+    analysis: PairAnalysis
+    panes: tuple[ImagePane, ImagePane]
+    packed_images: bytes
+
+
+def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: AssociationConfig) -> Pair:
+    """Run the net on both images and associate them; the source must be labelled.
+
+    Raises:
+        InputError, ValueError: When images, labels and checkpoint cannot be used together.
+    """
+    arrays = [array for array in (source.image, source.label, target.image, target.label) if array is not None]
+    parts = [checkpoint_path, str(_stamp(checkpoint_path)), source.name, target.name, *map(content_hash, arrays)]
+    return _make_pair(content_hash("|".join(parts).encode()), config, source, target, checkpoint_path)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Associating every pixel of the pair …")
+def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
+    checkpoint = get_checkpoint(_path)
+    stamp = _stamp(_path)
+    segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
+    pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
+    analysis = PairAnalysis(pair, config)
+    analysis.soft_cycle_S  # noqa: B018 (computed now, so that the first click is as quick as the others)
+    panes = _make_panes(_source, _target, pair, checkpoint.label_space)
+    return Pair(key, _source, _target, checkpoint.label_space, analysis, panes, pack_images(*panes))
+
+
+def _make_panes(source: Sample, target: Sample, pair: FeaturePair, space: LabelSpace) -> tuple[ImagePane, ImagePane]:
+    def as_ids(labels):
+        return labels.cpu().numpy().astype("uint8")
+
+    has_label = pair.target_labels is not None
+    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_probabilities.argmax(0))
+    names = space.class_names if has_label else tuple(f"{name} (predicted)" for name in space.class_names)
+    return (
+        ImagePane(f"Source · {source.name}", source.image, pair.source_size, as_ids(pair.source_labels), space.class_names),
+        ImagePane(f"Target · {target.name}", target.image, pair.target_size, target_ids, names),
+    )
