@@ -26,12 +26,21 @@ def _describe_source(trace: PixelTrace, class_names: Sequence[str]) -> str:
         return f"{path}. It has no label, so its cycle cannot be judged and the loss ignores it."
     if trace.verdict == "consistent":
         where = "to the very same pixel" if way_back.index == trace.index else f"on its own class, {own}"
-        return f"{path}: {where}. The pair is cycle-consistent and is strengthened."
+        return f"{path}: {where}. The pair is cycle-consistent and is strengthened{_truth(trace, class_names)}."
     if way_back.label == trace.label:
         return f"{path}: on its own class, {own}, but not on itself. Mutual association ignores the pair."
     return (
         f"{path}: it left as {own} and returned as {_name(way_back.label, class_names)}. The cycle breaks; the loss ignores it."
     )
+
+
+def _truth(trace: PixelTrace, class_names: Sequence[str]) -> str:
+    """What target labels, when there are any, say of a consistent pair: closing the cycle does not make it true."""
+    if trace.match.label is None:
+        return ""
+    if trace.match.label == trace.label:
+        return f", rightly: the match is {class_names[trace.label]} by its label"
+    return f", wrongly: the match is {class_names[trace.match.label]} by its label"
 
 
 def _describe_target(trace: TargetTrace, class_names: Sequence[str]) -> str:

@@ -112,7 +112,8 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
         top_k: Choices to keep per source row; one per target row.
         tile_rows: Height of a strip; None takes it from the machine.
     """
-    if forward.query_RD.is_set_to(backward.key_ND) and forward.key_ND.is_set_to(backward.query_RD):  # views count: detach
+    # Same memory, not same object: detached views of one tensor are the same factors too.
+    if forward.query_RD.is_set_to(backward.key_ND) and forward.key_ND.is_set_to(backward.query_RD):
         forward_scan, column_scan = _sweep(forward, _ColumnScan(backward), top_k, tile_rows)
         return forward_scan, _repair(backward, column_scan.finish(), tile_rows)
     return scan(forward, top_k, tile_rows), scan(backward, 1, tile_rows)
