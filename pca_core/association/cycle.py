@@ -82,7 +82,7 @@ def associate(
         ValueError: On shapes, labels or values that cannot be associated; the message names the cure.
     """
     config = config or AssociationConfig()
-    source_features, target_features = _as_float(source_features), _as_float(target_features)
+    source_features, target_features = as_float(source_features), as_float(target_features)
     check_pair(source_features, target_features, source_labels, config)
     target_features = aggregate(
         target_features[None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation
@@ -147,7 +147,7 @@ def _close_cycles(there: Scan, back: Scan, label_S: Tensor, config: AssociationC
     return closes_SK.to(torch.uint8).argmax(1), closes_SK.any(1)
 
 
-def _as_float(features: Tensor) -> Tensor:
+def as_float(features: Tensor) -> Tensor:
     """Half precision cannot tell near ties apart: associate in float32 (or float64 when given)."""
     return features.detach() if features.dtype == torch.float64 else features.detach().float()
 

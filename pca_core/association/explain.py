@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.aggregation import aggregation_row
-from pca_core.association.cycle import AssociationConfig
+from pca_core.association.cycle import AssociationConfig, as_float
 from pca_core.association.pair import PairAnalysis
 from pca_core.association.similarity import Direction, flatten_pixels
 from pca_core.association.traces import Candidate, Claim, PixelTrace, Stage, StageName, TargetTrace, Verdict
@@ -130,7 +130,7 @@ def _aggregation_map(analysis: PairAnalysis, index: int) -> np.ndarray:
     else:
         target = pair.target_features if config.level == "feature" else pair.target_probabilities
         weights_T = aggregation_row(
-            flatten_pixels(target.float()), index, config.level, contrast_normalisation=config.contrast_normalisation
+            flatten_pixels(as_float(target)), index, config.level, contrast_normalisation=config.contrast_normalisation
         )
     return _map(weights_T, pair.target_size)
 

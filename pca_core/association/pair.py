@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
-from pca_core.association.cycle import AssociationConfig, CycleSearch, check_pair, search_cycles
+from pca_core.association.cycle import AssociationConfig, CycleSearch, as_float, check_pair, search_cycles
 from pca_core.association.similarity import Direction, flatten_pixels, make_directions
 from pca_core.association.tiled import softmax_matmul
 from pca_core.types import IGNORE_INDEX, Association, FeaturePair, Level
@@ -74,9 +74,9 @@ class PairAnalysis:
                 if level == "feature"
                 else (self.pair.source_probabilities, self.pair.target_probabilities)
             )
-            target = aggregate(target[None].float(), level, alpha, contrast_normalisation=normalise)[0]
+            target = aggregate(as_float(target)[None], level, alpha, contrast_normalisation=normalise)[0]
             self._directions[key] = make_directions(
-                flatten_pixels(source.float()), flatten_pixels(target), level, contrast_normalisation=normalise
+                flatten_pixels(as_float(source)), flatten_pixels(target), level, contrast_normalisation=normalise
             )
         return self._directions[key]
 
@@ -95,7 +95,7 @@ class PairAnalysis:
         one_hot_SK = torch.nn.functional.one_hot(self.label_S.clamp_max(self.num_classes), self.num_classes + 1)[:, :-1]
         _, backward = self.directions()
         return softmax_matmul(
-            backward, one_hot_SK.float(), self.search.backward_log_normalizer_T, tile_rows=self.config.tile_rows
+            backward, one_hot_SK.to(self.search.backward_log_normalizer_T), self.search.backward_log_normalizer_T, tile_rows=self.config.tile_rows
         )
 
     @cached_property

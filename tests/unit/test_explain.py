@@ -257,3 +257,15 @@ def test_num_classes_are_those_of_labels_and_model(pair):
     assert PairAnalysis(bare).num_classes == 4
     assert PairAnalysis(replace(bare, source_labels=torch.zeros_like(pair.source_labels), target_labels=None)).num_classes == 1
     assert PairAnalysis(replace(bare, source_labels=pair.source_labels.fill_(255), target_labels=None)).num_classes == 1
+
+
+def test_float64_near_ties_read_the_same_in_the_trace_as_in_the_association():
+    """Two target pixels an angle of 1e-3 apart tie in float32; in float64 the second is exactly the source's direction."""
+    angles = torch.tensor([1e-3, 0.0], dtype=torch.float64)
+    target = torch.stack([angles.cos(), angles.sin()])[:, None]
+    source = torch.tensor([[[1.0, 1.0]], [[0.0, 0.0]]], dtype=torch.float64)
+    labels = torch.zeros(1, 2, dtype=torch.long)
+    config = AssociationConfig(alpha=0.0)
+    found = associate(source, target, labels, config)
+    assert found.target_index.tolist() == [1, 1]
+    assert explain_pixel(FeaturePair(source, target, labels), 0, config=config).match.index == 1

@@ -100,23 +100,30 @@ function addCrosshair(context, { x, y }, radius) {
 // --- labels ----------------------------------------------------------------------------------------------------
 
 const DIRECTIONS = [[1, -1], [-1, -1], [1, 1], [-1, 1], [0, -1], [0, 1], [1, 0], [-1, 0]];
+const PLACES = [0, 14, 28].flatMap((far) => DIRECTIONS.map(([dx, dy]) => [dx, dy, far]));
 
-// Each label takes the first place around its marker that no other label, ring or arrow head has.
+// Each label takes the first place around its marker that no other label, ring or arrow head has; crowded ones move out.
+// The important ones choose first and lie on top.
 function drawLabels(context, state, spots, tips) {
   const visible = spots.filter((spot) => spot.isVisible);
   const taken = visible.map(({ centre, radius }) => box(centre.x - radius, centre.y - radius, 2 * radius, 2 * radius));
   taken.push(...tips.map(({ x, y }) => box(x - 8, y - 8, 16, 16)));
-  const byWeight = [...visible].sort((a, b) => isMinorSpot(a) - isMinorSpot(b));
-  for (const spot of byWeight) {
-    if (!spot.marker.label) continue;
-    const size = isMinorSpot(spot) ? 11 : 14;
+  const byWeight = visible.filter(({ marker }) => marker.label).sort((a, b) => isMinorSpot(a) - isMinorSpot(b));
+  const places = byWeight.map((spot) => {
+    const size = labelSize(spot);
     context.font = `600 ${size}px ${state.font}`;
     const width = Math.max(context.measureText(spot.marker.label).width + size * 0.8, size * 1.5);
     const place = findPlace(state, spot, width, size * 1.5, taken);
     taken.push(place);
-    drawLabel(context, spot, place);
+    return place;
+  });
+  for (let i = byWeight.length - 1; i >= 0; i -= 1) {
+    context.font = `600 ${labelSize(byWeight[i])}px ${state.font}`;
+    drawLabel(context, byWeight[i], places[i]);
   }
 }
+
+const labelSize = (spot) => (isMinorSpot(spot) ? 11 : 14);
 
 const isMinorSpot = ({ marker }) => Number(MINOR_KINDS.has(marker.kind));
 const box = (x, y, width, height) => ({ x, y, width, height });
@@ -127,8 +134,8 @@ const overlap = (a, b) =>
 function findPlace(state, { centre, radius }, width, height, taken) {
   const [limitX, limitY] = [state.wires.width / state.ratio - width, state.wires.height / state.ratio - height];
   let best = null;
-  for (const [dx, dy] of DIRECTIONS) {
-    const reach = dx && dy ? radius * 0.75 + 2 : radius + 5;
+  for (const [dx, dy, far] of PLACES) {
+    const reach = (dx && dy ? radius * 0.75 + 2 : radius + 5) + far;
     const x = clamp(centre.x + dx * (reach + width / 2) - width / 2, 0, limitX);
     const y = clamp(centre.y + dy * (reach + height / 2) - height / 2, 0, limitY);
     const place = box(x, y, width, height);

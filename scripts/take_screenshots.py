@@ -1,0 +1,84 @@
+"""Take the screenshots that README and docs show, from the real app in a real Chromium.
+
+    python scripts/take_screenshots.py [--out docs/pictures] [--check DIR]
+
+``--check DIR`` writes every page at 1440×900 and 1024×768, light and dark, to look at before a release.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = ((1440, 900), (1024, 768))
+PAGES = {"trace": ("/", ".li-root[data-ready=true]"), "images": ("/images", "img")}
+SHOWN_PIXEL = "source-4392"  # the red car of noon_0001
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """The app on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "pca_core.cli", "app", "--port", str(port), "--headless"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield url
+    finally:
+        subprocess.run(["pkill", "-g", str(server.pid)], check=False)
+
+
+def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int, int], scheme: str, scale: float = 1) -> None:
+    """One page in one size and colour scheme, once it has come to rest."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=scale)
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector(wait_for, timeout=90_000)
+    page.wait_for_timeout(2500)
+    page.screenshot(path=file)
+    context.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
+    parser.add_argument("--check", type=Path, metavar="DIR")
+    arguments = parser.parse_args()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with serve() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        if arguments.check:
+            arguments.check.mkdir(parents=True, exist_ok=True)
+            for name, (path, selector) in PAGES.items():
+                for size in SIZES:
+                    for scheme in ("light", "dark"):
+                        file = arguments.check / f"{name}_{size[0]}_{scheme}.png"
+                        shoot(browser, url + path, file, selector, size, scheme)
+        else:
+            trace = f"{url}/?source=noon_0001&target=dusk_0001&pixel={SHOWN_PIXEL}"
+            shoot(browser, trace, arguments.out / "trace.png", PAGES["trace"][1], (1440, 900), "light")
+            shoot(browser, f"{url}/images", arguments.out / "images.png", "img", (1440, 900), "light")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
