@@ -160,7 +160,7 @@ def check_pair(source: Tensor, target: Tensor, labels: Tensor, config: Associati
                 f"{name} must be a non-empty (C, h, w) map, got shape {tuple(features.shape)}. "
                 "Take one image off the batch: features[0]."
             )
-        if not features.isfinite().all():
+        if not all(end.isfinite() for end in features.aminmax()):  # NaN spreads to both ends
             raise ValueError(f"{name} holds NaN or infinite values. Check the checkpoint and the input normalisation.")
     if source.shape[0] != target.shape[0]:
         raise ValueError(

@@ -94,9 +94,8 @@ class PairAnalysis:
         """(T, K): probability that a random walk back from each target pixel lands on each class."""
         one_hot_SK = torch.nn.functional.one_hot(self.label_S.clamp_max(self.num_classes), self.num_classes + 1)[:, :-1]
         _, backward = self.directions()
-        return softmax_matmul(
-            backward, one_hot_SK.to(self.search.backward_log_normalizer_T), self.search.backward_log_normalizer_T, tile_rows=self.config.tile_rows
-        )
+        normalizer_T = self.search.backward_log_normalizer_T
+        return softmax_matmul(backward, one_hot_SK.to(normalizer_T), normalizer_T, self.config.tile_rows)
 
     @cached_property
     def soft_cycle_S(self) -> Tensor:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pca_core.association.epilogue import GROUP, make_epilogue
 from pca_core.association.similarity import Direction
 from pca_core.device import choose_tile_rows
 
-BLOCK = 64  # columns whose maximum is taken together: the top-k lie in the k best blocks
 TILE_COLUMNS = 2048  # columns of one product: both factors stay in the cache
 
 
@@ -41,14 +41,18 @@ class Scan:
         return centered_RK * direction.inverse_std_R[:, None] - self.log_normalizer_R[:, None]
 
 
+def _padded(num_columns: int) -> int:
+    """Columns rounded up to whole groups."""
+    return -(-num_columns // GROUP) * GROUP
+
+
 def iterate_strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (rows, scores) where scores is (rows, N padded to whole blocks), the padding −∞. The buffer is reused."""
+    """Yield (rows, scores) where scores is (rows, N padded to whole groups), the padding −∞. The buffer is reused."""
     if len(query_RD) == 0:
         return
     num_columns = len(key_ND)
-    padded = -(-num_columns // BLOCK) * BLOCK
     tile_rows = min(tile_rows or choose_tile_rows(num_columns, key_ND.dtype, key_ND.device), len(query_RD))
-    buffer = query_RD.new_full((tile_rows, padded), -torch.inf)
+    buffer = query_RD.new_full((tile_rows, _padded(num_columns)), -torch.inf)
     for start in range(0, len(query_RD), tile_rows):
         rows = slice(start, min(start + tile_rows, len(query_RD)))
         strip = buffer[: rows.stop - rows.start]
@@ -58,42 +62,14 @@ def iterate_strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> I
         yield rows, strip
 
 
-def _top_k(strip_RN: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Best k scores of each row and their columns: first the best blocks, then the best within those. Exact."""
-    blocks = strip_RN.unflatten(1, (-1, BLOCK))
-    best_block_RK = blocks.amax(2).topk(min(k, blocks.size(1)), dim=1).indices
-    members = blocks.gather(1, best_block_RK[..., None].expand(-1, -1, BLOCK)).flatten(1)
+def _top_k(strip_RN: Tensor, group_max_RG: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Best k scores of each row and their columns: the k best groups hold them, so only those are looked through. Exact."""
+    num_groups = group_max_RG.size(1)
+    group_RK = group_max_RG.topk(min(k, num_groups), dim=1).indices
+    members = strip_RN.unflatten(1, (GROUP, -1)).gather(2, group_RK[:, None].expand(-1, GROUP, -1)).flatten(1)
     score_RK, member_RK = members.topk(k, dim=1)
-    block_RK = best_block_RK.gather(1, member_RK // BLOCK)
-    return score_RK, block_RK * BLOCK + member_RK % BLOCK
-
-
-def _sum_exp_rows(strip: Tensor, mean_R: Tensor, inverse_std_R: Tensor, work: Tensor) -> Tensor:
-    work = torch.sub(strip, mean_R[:, None], out=work[: len(strip)])
-    return work.mul_(inverse_std_R[:, None]).exp_().sum(1)
-
-
-class _ColumnScan:
-    """Best row and softmax normaliser of each column, gathered while strips of rows pass by."""
-
-    def __init__(self, backward: Direction) -> None:
-        num_columns = len(backward.query_RD)
-        self.mean_N, self.inverse_std_N = backward.mean_R, backward.inverse_std_R
-        self.score_N = backward.mean_R.new_full((num_columns,), -torch.inf)
-        self.index_N = torch.zeros(num_columns, dtype=torch.long, device=backward.mean_R.device)
-        self.sum_exp_N = torch.zeros_like(self.score_N)
-
-    def add(self, rows: slice, strip: Tensor, work: Tensor) -> None:
-        strip = strip[:, : len(self.score_N)]
-        # Fewer and fewer columns improve from strip to strip, so the row is looked up only for those that do.
-        improved = (strip.amax(0) > self.score_N).nonzero()[:, 0]
-        self.score_N[improved], row = strip.index_select(1, improved).max(0)
-        self.index_N[improved] = row + rows.start
-        work = torch.sub(strip, self.mean_N, out=work[: len(strip), : len(self.score_N)])
-        self.sum_exp_N += work.mul_(self.inverse_std_N).exp_().sum(0)
-
-    def finish(self) -> Scan:
-        return Scan(self.index_N[:, None], self.score_N[:, None], self.sum_exp_N.log())
+    chosen_RK = group_RK.gather(1, member_RK % group_RK.size(1))
+    return score_RK, member_RK // group_RK.size(1) * num_groups + chosen_RK
 
 
 @torch.no_grad()
@@ -114,23 +90,25 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
     """
     # Same memory, not same object: detached views of one tensor are the same factors too.
     if forward.query_RD.is_set_to(backward.key_ND) and forward.key_ND.is_set_to(backward.query_RD):
-        forward_scan, column_scan = _sweep(forward, _ColumnScan(backward), top_k, tile_rows)
-        return forward_scan, _repair(backward, column_scan.finish(), tile_rows)
+        return _sweep(forward, backward, top_k, tile_rows)
     return scan(forward, top_k, tile_rows), scan(backward, 1, tile_rows)
 
 
-def _sweep(forward: Direction, columns: _ColumnScan | None, top_k: int, tile_rows: int | None) -> tuple[Scan, _ColumnScan | None]:
-    scores, indices, sums, work = [], [], [], None
+def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> tuple[Scan, Scan | None]:
+    scores, indices, sums = [], [], []
+    epilogue = make_epilogue(forward, backward, _padded(len(forward.key_ND)))
     for rows, strip in iterate_strips(forward.query_RD, forward.key_ND, tile_rows):
-        work = torch.empty_like(strip) if work is None else work
-        score_RK, index_RK = _top_k(strip, top_k)
+        group_max_RG, sum_exp_R = epilogue.add(rows, strip)
+        score_RK, index_RK = _top_k(strip, group_max_RG, top_k)
         scores.append(score_RK)
         indices.append(index_RK)
-        sums.append(_sum_exp_rows(strip, forward.mean_R[rows], forward.inverse_std_R[rows], work))
-        if columns is not None:
-            columns.add(rows, strip, work)
-    result = Scan(torch.cat(indices), torch.cat(scores), torch.cat(sums).log())
-    return _repair(forward, result, tile_rows), columns
+        sums.append(sum_exp_R)
+    row_scan = Scan(torch.cat(indices), torch.cat(scores), torch.cat(sums).log())
+    if backward is None:
+        return _repair(forward, row_scan, tile_rows), None
+    index_N, score_N, sum_exp_N = epilogue.columns()
+    column_scan = Scan(index_N[:, None], score_N[:, None], sum_exp_N.log())
+    return _repair(forward, row_scan, tile_rows), _repair(backward, column_scan, tile_rows)
 
 
 def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:

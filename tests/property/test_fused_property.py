@@ -1,0 +1,86 @@
+"""The fused pass on the CPU says what plain torch says, whatever the shapes, the strips and the spread of the scores."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pca_core.association import epilogue
+from pca_core.association.similarity import make_directions
+from pca_core.association.tiled import scan, scan_both_ways
+
+pytest.importorskip("numba")
+examples = settings(max_examples=50, deadline=None)
+shapes = {
+    "rows": st.integers(1, 90),
+    "columns": st.integers(1, 200),
+    "channels": st.integers(1, 12),
+    "spread": st.sampled_from([0.0, 1e-3, 1.0, 1e3]),
+    "seed": st.integers(0, 2**20),
+    "tile_rows": st.sampled_from([None, 1, 7, 64]),
+    "top_k": st.integers(1, 3),
+}
+
+
+def both_ways(how, *arguments):
+    """The same scan by torch and by the fused pass."""
+    results = []
+    for smallest in (2**60, 0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(epilogue, "FUSED_FROM", smallest)
+            results.append(how(*arguments))
+    return results
+
+
+def assert_same(expected, got):
+    torch.testing.assert_close(got.score_RK, expected.score_RK, rtol=0, atol=0)
+    torch.testing.assert_close(got.log_normalizer_R, expected.log_normalizer_R, rtol=2e-6, atol=2e-6)
+
+
+def make_maps(rows, columns, channels, spread, seed):
+    generator = torch.Generator().manual_seed(seed)
+    offset = torch.randn(1, channels + 1, generator=generator)
+    return (offset + spread * torch.randn(count, channels + 1, generator=generator) for count in (rows, columns))
+
+
+@examples
+@given(**shapes)
+def test_cosine_both_ways(rows, columns, channels, spread, seed, tile_rows, top_k):
+    directions = make_directions(*make_maps(rows, columns, channels, spread, seed), "feature")
+    (there, back), (fused_there, fused_back) = both_ways(scan_both_ways, *directions, min(top_k, columns), tile_rows)
+    assert_same(there, fused_there)
+    assert_same(back, fused_back)
+    # At ties the row may differ, its score may not.
+    forward, _ = directions
+    chosen = (forward.query_RD[fused_back.index_RK[:, 0]] * forward.key_ND).sum(1)
+    torch.testing.assert_close(chosen, back.score_RK[:, 0], rtol=1e-5, atol=1e-6)
+
+
+@examples
+@given(**shapes)
+def test_predictions_one_way(rows, columns, channels, spread, seed, tile_rows, top_k):
+    maps = (logits.softmax(1) for logits in make_maps(rows, columns, channels, spread, seed))
+    forward, _ = make_directions(*maps, "prediction")
+    assert_same(*both_ways(scan, forward, min(top_k, columns), tile_rows))
+
+
+def test_a_normaliser_that_overflows_is_repaired():
+    """One score 110 standard deviations out: 2^t is infinite in float32, the answer is not."""
+    columns = 13_000
+    target = torch.zeros(columns, 2)
+    target[:, 1], target[0] = 1.0, torch.tensor([1.0, 0.0])
+    source = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    directions = make_directions(source, target, "feature")
+    (there, _), (fused, _) = both_ways(scan_both_ways, *directions)
+    assert fused.log_normalizer_R.isfinite().all()
+    assert_same(there, fused)
+    assert fused.log_probability(directions[0])[0, 0].exp().item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_large_maps_take_the_fused_pass():
+    directions = make_directions(torch.randn(2048, 4), torch.randn(2048, 4), "feature")
+    assert type(epilogue.make_epilogue(*directions, 2048)).__name__ == "FusedEpilogue"
+    halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
+    assert isinstance(epilogue.make_epilogue(*halves, 2048), epilogue.TorchEpilogue)
