@@ -31,6 +31,7 @@ $(VENV)/.runtime: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -r requirements.txt
 	$(BIN)/pip install -q --no-deps -e .
+	$(BIN)/python -c "from pca_core.association import warm_up; warm_up()"  # compiles the fused pass once
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime

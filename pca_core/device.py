@@ -8,8 +8,9 @@ import torch
 
 from pca_core.checks import InputError
 
-# A strip of this many rows keeps the matrix product at full speed while it stays in the last-level cache.
-CPU_TILE_ROWS = 256
+# A strip of about this size keeps the matrix product at full speed while it stays near the last-level cache.
+CPU_STRIP_BYTES = 16 * 2**20
+CPU_TILE_ROWS = (256, 1024)  # fewer rows starve the product, more only cost memory
 # On a GPU a strip should fill the device without showing in its memory.
 CUDA_STRIP_BYTES = 256 * 2**20
 
@@ -34,7 +35,6 @@ def pick_device(name: str = "auto") -> torch.device:
 
 def choose_tile_rows(num_columns: int, dtype: torch.dtype, device: torch.device) -> int:
     """Return how many rows of a similarity matrix with ``num_columns`` columns to hold at a time."""
-    if device.type != "cuda":
-        return CPU_TILE_ROWS
-    row_bytes = num_columns * torch.empty((), dtype=dtype).element_size()
-    return max(CPU_TILE_ROWS, min(8192, CUDA_STRIP_BYTES // max(row_bytes, 1)))
+    row_bytes = max(num_columns * torch.empty((), dtype=dtype).element_size(), 1)
+    budget, (least, most) = (CUDA_STRIP_BYTES, (256, 8192)) if device.type == "cuda" else (CPU_STRIP_BYTES, CPU_TILE_ROWS)
+    return max(least, min(most, budget // row_bytes))

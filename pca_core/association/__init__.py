@@ -6,6 +6,7 @@ from pca_core.association.describe import describe_trace
 from pca_core.association.explain import explain_pixel
 from pca_core.association.pair import PairAnalysis
 from pca_core.association.statistics import PairStatistics, suggest_pixel, summarise
+from pca_core.association.tiled import warm_up
 
 __all__ = [
     "AssociationConfig",
@@ -18,4 +19,5 @@ __all__ = [
     "explain_pixel",
     "suggest_pixel",
     "summarise",
+    "warm_up",
 ]

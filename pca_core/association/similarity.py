@@ -28,6 +28,10 @@ MIN_STD = 1e-6
 """Below this a row of similarities is constant up to float32 rounding; dividing by less would amplify noise."""
 
 
+MOMENT_ROWS = 1024
+"""Rows that moments are taken over at a time: scratch memory stays in the cache and is not asked of the system anew."""
+
+
 @dataclass(frozen=True)
 class Direction:
     """Every row pixel looks at every column pixel: ``score = <query, key>``.
@@ -80,9 +84,12 @@ def row_moments(query_RD: Tensor, key_ND: Tensor) -> tuple[Tensor, Tensor]:
     Source: contrast normalisation, PLCA section 3.2; μ and σ carry no gradient.
     """
     center_D = key_ND.mean(0)
-    centered_ND = key_ND - center_D
-    covariance_DD = centered_ND.T @ centered_ND / max(len(key_ND) - 1, 1)
-    variance_R = ((query_RD @ covariance_DD) * query_RD).sum(1)
+    covariance_DD = key_ND.new_zeros(key_ND.size(1), key_ND.size(1))
+    for keys in key_ND.split(MOMENT_ROWS):
+        centered = keys - center_D
+        covariance_DD.addmm_(centered.T, centered)
+    covariance_DD /= max(len(key_ND) - 1, 1)
+    variance_R = torch.cat([((queries @ covariance_DD).mul_(queries)).sum(1) for queries in query_RD.split(MOMENT_ROWS)])
     return query_RD @ center_D, variance_R.clamp_min(MIN_STD**2).rsqrt()
 
 

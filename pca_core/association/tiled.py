@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.epilogue import GROUP, make_epilogue
-from pca_core.association.similarity import Direction
+from pca_core.association.similarity import Direction, make_directions
 from pca_core.device import choose_tile_rows
 
 TILE_COLUMNS = 2048  # columns of one product: both factors stay in the cache
@@ -109,6 +109,13 @@ def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows
     index_N, score_N, sum_exp_N = epilogue.columns()
     column_scan = Scan(index_N[:, None], score_N[:, None], sum_exp_N.log())
     return _repair(forward, row_scan, tile_rows), _repair(backward, column_scan, tile_rows)
+
+
+def warm_up() -> None:
+    """Compile what is compiled, both kinds of sweep, so that nobody waits for it: seconds once a machine, then kept on disk."""
+    pixels = torch.eye(8).repeat(256, 1)
+    scan_both_ways(*make_directions(pixels, pixels, "feature"))
+    scan_both_ways(*make_directions(pixels.softmax(1), pixels.softmax(1), "prediction"))
 
 
 def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:

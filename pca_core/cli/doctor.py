@@ -25,6 +25,7 @@ NEEDED = (
     "tqdm",
 )
 OPTIONAL = {
+    "numba": "the fused pass of association on the CPU",
     "pytest": "tests",
     "playwright": "browser tests",
     "faiss-cpu": "benchmarks",

@@ -13,7 +13,7 @@ from pca_core.association import tiled
 from pca_core.association.similarity import make_directions
 from pca_core.association.tiled import scan, scan_both_ways
 from pca_core.checks import InputError
-from pca_core.device import CPU_TILE_ROWS, choose_tile_rows, pick_device
+from pca_core.device import choose_tile_rows, pick_device
 from tests import reference
 from tests.conftest import ROOT
 
@@ -190,7 +190,10 @@ def test_devices_that_are_there(monkeypatch):
 
 
 def test_tiles_on_a_gpu_hold_a_bounded_strip():
-    assert choose_tile_rows(8192, torch.float32, torch.device("cpu")) == CPU_TILE_ROWS
+    cpu = torch.device("cpu")
+    assert choose_tile_rows(8192, torch.float32, cpu) == 512  # 16 MiB / (8,192 × 4 bytes)
+    assert choose_tile_rows(100, torch.float32, cpu) == 1024  # never more rows than this
+    assert choose_tile_rows(10**6, torch.float32, cpu) == 256  # nor fewer
     cuda = torch.device("cuda")
     assert choose_tile_rows(32768, torch.float32, cuda) == 2048  # 256 MiB / (32,768 × 4 bytes)
     assert choose_tile_rows(32768, torch.float64, cuda) == 1024
