@@ -198,4 +198,4 @@ def test_tiles_on_a_gpu_hold_a_bounded_strip():
     assert choose_tile_rows(32768, torch.float32, cuda) == 2048  # 256 MiB / (32,768 × 4 bytes)
     assert choose_tile_rows(32768, torch.float64, cuda) == 1024
     assert choose_tile_rows(100, torch.float32, cuda) == 8192  # never more rows than this
-    assert choose_tile_rows(10**9, torch.float32, cuda) == CPU_TILE_ROWS  # never fewer
+    assert choose_tile_rows(10**9, torch.float32, cuda) == 256  # never fewer
