@@ -110,5 +110,6 @@ def _target_marks(trace: TargetTrace) -> tuple[list[Marker], list[Link]]:
     links = [Link(("source", claim.source.index), here, "claim", claim.verdict == "consistent") for claim in claims]
     is_closed = any(claim.verdict == "consistent" for claim in trace.claims)
     markers += [Marker(*here, "query", "j"), Marker(*home, "return", "i*")]
-    links.append(Link(here, home, "backward", is_closed))
+    # Without a claim no cycle was judged: the way back is drawn in the neutral ink of a candidate.
+    links.append(Link(here, home, "backward" if trace.claims else "candidate", is_closed))
     return markers, links

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class InputError(ValueError):
     """Something that came from outside cannot be used.
@@ -13,3 +15,17 @@ class InputError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def exists(ask: Callable[[], bool]) -> bool:
+    """``path.is_file`` or ``path.is_dir``, and False for what is no possible path at all (too long, forbidden, a NUL in it)."""
+    try:
+        return ask()
+    except (OSError, ValueError):
+        return False
+
+
+def shorten(text: object, length: int = 200) -> str:
+    """The text, its middle left out when it is too long to read."""
+    text = str(text)
+    return text if len(text) <= length else f"{text[: length // 2]} … {text[-length // 2 :]}"

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from pca_core.checks import InputError, shorten
+
 
 def write_atomic(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path`` by temporary file, fsync and rename; parent folders are made.
@@ -31,3 +33,20 @@ def write_atomic(path: str | Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make the folder and write a byte into it: long work must not learn at its end that it cannot be kept.
+
+    Raises:
+        InputError: ``FOLDER_READ_ONLY``.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b" ")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
+        ) from None

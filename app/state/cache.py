@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -27,24 +27,40 @@ def freeze_garbage_collector() -> None:
     gc.freeze()
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
 def get_dataset(folder: str, side: Domain, unknown: str = "error") -> FolderDataset:
+    """The images of a folder, listed anew when files came or went."""
+    stamps = tuple(_stamp(str(Path(folder) / name)) for name in ("images", "labels", "classes.json"))
+    return _open_dataset(folder, side, unknown, stamps)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _open_dataset(folder: str, side: Domain, unknown: str, stamps: tuple[int, ...]) -> FolderDataset:
     return FolderDataset(folder, domain=side, unknown=unknown)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
 def read_sample(folder: str, side: Domain, name: str, unknown: str) -> Sample:
+    """One image of a folder with its label, read anew when the image changed.
+
+    Raises:
+        InputError: When it is not there any more or cannot be read.
+    """
     dataset = get_dataset(folder, side, unknown)
     if name not in dataset.names:
         raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
+    return _read_sample(folder, side, name, unknown, _stamp(str(dataset.image_path(name))))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _read_sample(folder: str, side: Domain, name: str, unknown: str, stamp: int) -> Sample:
+    dataset = get_dataset(folder, side, unknown)
     return dataset[dataset.names.index(name)]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, _space: LabelSpace) -> Sample:
+def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, space: LabelSpace, unknown: str) -> Sample:
     pixels = read_image(image)
-    ids = None if label is None else read_label(label, _space, unknown="ignore", size=pixels.shape[:2]).ids
-    return Sample(name, side, pixels, ids, None if ids is None else _space)
+    ids = None if label is None else read_label(label, space, unknown=unknown, size=pixels.shape[:2]).ids
+    return Sample(name, side, pixels, ids, None if ids is None else space)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -63,7 +79,7 @@ def _stamp(path: str) -> int:
     """Changes when the file does; 0 when there is none."""
     try:
         return Path(path).stat().st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):
         return 0
 
 
@@ -103,12 +119,19 @@ def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: Assoc
 
 @st.cache_resource(max_entries=12, show_spinner="Associating every pixel of the pair …")
 def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
+    base = _make_base(key, replace(config, mutual=False, top_k=1), _source, _target, _path)
+    return replace(base, analysis=base.analysis.with_config(config))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _make_base(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
+    """What the switches top-k and mutual do not change: features, directions, the soft way back."""
     checkpoint = get_checkpoint(_path)
     stamp = _stamp(_path)
     segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
     analysis = PairAnalysis(pair, config)
-    analysis.soft_cycle_S  # noqa: B018 (computed now, so that the first click is as quick as the others)
+    analysis.class_return_TK  # noqa: B018 (computed now, so that the first click is as quick as the others)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
     return Pair(key, _source, _target, checkpoint.label_space, analysis, panes, pack_images(*panes))
 

@@ -13,23 +13,12 @@ import streamlit as st
 from app.state import cache
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError
-from pca_core.data import content_hash, read_image, read_label
 from pca_core.types import Domain, LabelSpace, Sample
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk"}
 BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
-MAX_UPLOADS = 8  # per side and session
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
-
-
-@dataclass(frozen=True)
-class Upload:
-    """An uploaded image and its label map as the browser sent them."""
-
-    name: str
-    image: bytes
-    label: bytes | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +88,8 @@ def get_pixel() -> tuple[Domain, int] | None:
     """The pinned pixel, from the session or the address (``source-123``)."""
     if "pixel" not in st.session_state:
         side, _, index = st.query_params.get("pixel", "").partition("-")
-        st.session_state["pixel"] = (side, int(index)) if side in BUILT_IN and index.isdecimal() else None
+        is_number = index.isdecimal() and len(index) < 10  # Python refuses to read thousands of digits
+        st.session_state["pixel"] = (side, int(index)) if side in BUILT_IN and is_number else None
     return st.session_state["pixel"]
 
 
@@ -115,6 +105,10 @@ def write_address() -> None:
     wanted = {side: choice.name for side, choice in st.session_state["choices"].items()}
     if pixel is not None:
         wanted["pixel"] = f"{pixel[0]}-{pixel[1]}"
+    default = AssociationConfig()
+    for name in ("level", "alpha", "top_k", "mutual"):
+        if getattr(get_config(), name) != getattr(default, name):
+            wanted[name] = str(getattr(get_config(), name))
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 
@@ -129,9 +123,17 @@ def set_folder(side: Domain, folder: str) -> None:
     Raises:
         InputError: When it holds no images; the old folder stays.
     """
-    folder = str(Path(folder).expanduser())
+    folder = _expand(folder)
     cache.get_dataset(folder, side)
     st.session_state[f"{side}_folder"] = folder
+
+
+def _expand(path: str) -> str:
+    """``~`` resolved where it can be; a user that does not exist stays as typed and is not found later."""
+    try:
+        return str(Path(path.strip()).expanduser())
+    except RuntimeError:
+        return path
 
 
 def get_checkpoint_path() -> str:
@@ -149,36 +151,15 @@ def set_checkpoint_path(path: str) -> None:
     Raises:
         InputError: When it cannot be loaded; the old one stays.
     """
-    path = str(Path(path).expanduser())
+    path = _expand(path)
     cache.get_checkpoint(path)
     st.session_state["checkpoint"] = path
     st.session_state["checkpoints"].append(path)
 
 
-def add_upload(side: Domain, name: str, image: bytes, label: bytes | None, space: LabelSpace) -> None:
-    """Keep an upload for this session and choose it; the oldest gives way beyond :data:`MAX_UPLOADS`.
-
-    Raises:
-        InputError: When the image or label cannot be used, or a source comes without a label; nothing is kept then.
-    """
-    if side == "source" and label is None:
-        raise InputError(
-            "UPLOAD_LABEL", f"Source image {name} needs a label map of the same size: cycles are judged by it. Add one."
-        )
-    pixels = read_image(image)
-    if label is not None:
-        read_label(label, space, size=pixels.shape[:2])
-    uploads: dict[str, Upload] = st.session_state["uploads"][side]
-    key = f"{Path(name).stem[:40]} {content_hash(image)[:6]}"
-    uploads.pop(key, None)
-    uploads[key] = Upload(key, image, label)
-    while len(uploads) > MAX_UPLOADS:
-        uploads.pop(next(iter(uploads)))
-    choose(side, UPLOADS, key)
-
-
-def get_uploads(side: Domain) -> tuple[str, ...]:
-    return tuple(st.session_state["uploads"][side])
+def get_tab(side: Domain) -> str:
+    """Where the chosen image of a side comes from: ``"folder"`` or uploads."""
+    return UPLOADS if get_choice(side).folder == UPLOADS else "folder"
 
 
 def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
@@ -188,15 +169,15 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
         InputError: When it can no longer be read.
     """
     choice = choice or get_choice(side)
-    space = cache.get_checkpoint(get_checkpoint_path()).label_space
     if choice.folder != UPLOADS:
         sample = cache.read_sample(choice.folder, side, choice.name, st.session_state.get("unknown", "error"))
-        _check_classes(sample, space)
-        return sample
-    upload = st.session_state["uploads"][side].get(choice.name)
-    if upload is None:
-        raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
-    return cache.decode_upload(upload.name, side, upload.image, upload.label, space)
+    else:
+        upload = st.session_state["uploads"][side].get(choice.name)
+        if upload is None:
+            raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
+        sample = cache.decode_upload(upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown)
+    _check_classes(sample, cache.get_checkpoint(get_checkpoint_path()).label_space)
+    return sample
 
 
 def _check_classes(sample: Sample, space: LabelSpace) -> None:
@@ -230,8 +211,23 @@ def get_pair(config: AssociationConfig) -> cache.Pair:
 
 
 def get_config() -> AssociationConfig:
-    return st.session_state.get("config", AssociationConfig())
+    """The switches of this session, at first those of the address."""
+    if "config" not in st.session_state:
+        st.session_state["config"] = _read_config(st.query_params.to_dict())
+    return st.session_state["config"]
 
 
-def set_config(**changes) -> None:
+def _read_config(address: Mapping[str, str]) -> AssociationConfig:
+    """Switches from an address; whatever cannot be read is left at its default."""
+    readers = {"level": str, "alpha": float, "top_k": int, "mutual": lambda text: text == "True"}
+    config = AssociationConfig()
+    for name, read in readers.items():
+        try:
+            config = replace(config, **{name: read(address[name])})
+        except (KeyError, ValueError):
+            continue
+    return config
+
+
+def set_config(**changes: object) -> None:
     st.session_state["config"] = replace(get_config(), **changes)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.state import cache, session
+from app.state import cache, session, uploads
 from app.state.session import UPLOADS, Choice
+from app.text import escape
 from pca_core.checks import InputError
 from pca_core.types import Domain
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 PER_PAGE = 6
 COLUMNS = 3
@@ -63,7 +68,7 @@ def _describe_checkpoint() -> None:
     try:
         checkpoint = cache.get_checkpoint(session.get_checkpoint_path())
     except InputError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         return
     space = checkpoint.label_space
     st.text(f"{checkpoint.architecture}, {space.num_classes} classes of {space.name}, short side {checkpoint.short_side} pixels")
@@ -75,7 +80,7 @@ def _side(side: Domain) -> None:
         "From",
         list(choices),
         format_func=choices.get,
-        default="folder",
+        default=session.get_tab(side),
         required=True,
         key=f"{side}_from",
         label_visibility="collapsed",
@@ -105,7 +110,7 @@ def _folder(side: Domain) -> None:
         st.info("No image name contains that. Clear the search to see all.")
         return
     pages = -(-len(names) // PER_PAGE)
-    number = right.number_input(f"Page of {pages} · {len(names)} images", 1, pages, key=f"{side}_page", disabled=pages == 1)
+    number = right.number_input(f"Page, 1 to {pages} ({len(names)} images)", 1, pages, key=f"{side}_page", disabled=pages == 1)
     _gallery(side, folder, names[(number - 1) * PER_PAGE : number * PER_PAGE])
 
 
@@ -118,10 +123,10 @@ def _gallery(side: Domain, folder: str, names: list[str]) -> None:
                 try:
                     st.image(cache.get_thumbnail(folder, side, name), width="stretch", output_format="JPEG")
                 except InputError as error:
-                    st.warning(str(error))
+                    st.warning(escape(str(error)))
                     continue
                 st.button(
-                    name,
+                    escape(name),
                     key=f"{side}_use_{name}",
                     icon=":material/check:" if is_chosen else None,
                     type="primary" if is_chosen else "secondary",
@@ -133,22 +138,25 @@ def _gallery(side: Domain, folder: str, names: list[str]) -> None:
 
 def _uploads(side: Domain) -> None:
     needs_label = side == "source"
-    with st.form(f"{side}_upload_form", border=False, clear_on_submit=True):
-        image = st.file_uploader("Image", ["png", "jpg", "jpeg", "tif", "tiff", "webp"], key=f"{side}_upload_image")
+    # A number in the keys empties the fields after a success, and only then.
+    number = len(uploads.get_uploads(side))
+    with st.form(f"{side}_upload_form", border=False):
+        image = st.file_uploader("Image", ["png", "jpg", "jpeg", "tif", "tiff", "webp"], key=f"{side}_upload_image {number}")
         label = st.file_uploader(
             "Label map (PNG or TIFF with class ids)" + ("" if needs_label else ", optional"),
             ["png", "tif", "tiff"],
-            key=f"{side}_upload_label",
+            key=f"{side}_upload_label {number}",
         )
+        is_lenient = st.checkbox("Treat unknown label ids as unlabelled", key=f"{side}_upload_lenient")
         if st.form_submit_button("Add", width="stretch"):
             if image is None:
                 st.warning("Choose an image file first.")
-            else:
-                _attempt(lambda: _add(side, image, label))
-    for name in session.get_uploads(side):
+            elif _attempt(lambda: _add(side, image, label, is_lenient)):
+                st.rerun()
+    for name in uploads.get_uploads(side):
         is_chosen = session.get_choice(side) == Choice(UPLOADS, name)
         st.button(
-            name,
+            escape(name),
             key=f"{side}_use_upload_{name}",
             icon=":material/check:" if is_chosen else None,
             type="primary" if is_chosen else "secondary",
@@ -157,9 +165,9 @@ def _uploads(side: Domain) -> None:
         )
 
 
-def _add(side: Domain, image, label) -> None:
-    space = cache.get_checkpoint(session.get_checkpoint_path()).label_space
-    session.add_upload(side, Path(image.name).name, image.getvalue(), None if label is None else label.getvalue(), space)
+def _add(side: Domain, image: UploadedFile, label: UploadedFile | None, is_lenient: bool) -> None:
+    files = [None if file is None else (Path(file.name).name, file.getvalue()) for file in (image, label)]
+    uploads.add_upload(side, *files, unknown="ignore" if is_lenient else "error")
 
 
 def _attempt(action: Callable[[], None]) -> bool:
@@ -167,6 +175,6 @@ def _attempt(action: Callable[[], None]) -> bool:
     try:
         action()
     except InputError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         return False
     return True

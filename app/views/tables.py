@@ -57,7 +57,7 @@ def stages(items: Sequence[Stage], names: Sequence[str]) -> pd.DataFrame:
     """One row a rung of the ladder."""
     return pd.DataFrame(
         {
-            "Similarity": [STAGES[item.name] for item in items],
+            "Similarity": [STAGES[item.name] + (f", α {item.alpha:g}" if item.alpha else "") for item in items],
             "Match j*": [_place(item.match) + ("  ⟵ flips" if item.is_flip else "") for item in items],
             "Label": [_name(item.match.label, names) for item in items],
             "Predicted": [_name(item.match.predicted, names) for item in items],

@@ -9,6 +9,7 @@ from app.controls import association_controls
 from app.figures import flow_matrix
 from app.layers import pair_layers, trace_layers, trace_marks
 from app.state import cache, session
+from app.text import escape
 from app.views import tables
 from pca_core.association import describe_trace, explain_pixel, suggest_pixel, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
@@ -25,12 +26,12 @@ def render() -> None:
     """The page."""
     start_error = session.pop_start_error()
     if start_error:
-        st.warning(f"{start_error} The built-in images are shown instead.")
+        st.warning(f"{escape(start_error)} The built-in images are shown instead.")
     try:
         config = association_controls()
         pair = session.get_pair(config)
     except (InputError, ValueError) as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         if getattr(error, "code", "") == "LABEL_UNKNOWN_IDS":
             st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="ignore_unknown")
         st.page_link(session.page("images"), label="Choose other images or another checkpoint")
@@ -81,7 +82,7 @@ def _pixel_of(pair: cache.Pair) -> tuple[str, int]:
         height, width = found.source_size if pixel[0] == "source" else found.target_size
         if pixel[1] < height * width:
             return pixel
-    return "source", suggest_pixel(found, pair.analysis.pair.source_labels)
+    return "source", suggest_pixel(found, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
 
 
 def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
@@ -94,7 +95,7 @@ def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
     with st.container(height=52, border=False, key="verdict"):
         badge, words = st.columns([2, 11])
         badge.badge(text, icon=icon, color=colour, width="stretch")
-        words.markdown(_escape(describe_trace(trace, names)))
+        words.markdown(escape(describe_trace(trace, names)))
 
 
 def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> None:
@@ -123,8 +124,8 @@ def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> None:
         backward.caption(f"{len(trace.rivals)} {noun} this match. Click j* on the target to see who claims it.")
     ladder.dataframe(tables.stages(trace.stages, names), **tables.LAYOUT)
     ladder.caption(
-        "The same pixel under each variant of the similarity. Normalising moves probabilities, never the match; "
-        "aggregation and predictions can flip it."
+        "The same pixel under each variant of the similarity, always with its first choice (k = 1). Normalising moves "
+        "probabilities, never the match; aggregation and predictions can flip it."
     )
 
 
@@ -137,11 +138,6 @@ def _target_story(trace: TargetTrace, names: tuple[str, ...]) -> None:
     claims, returns = st.tabs(["Claimed by", "Leads back to"])
     claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
-
-
-def _escape(text: str) -> str:
-    """Class names are data: they must not become Markdown."""
-    return "".join(f"\\{character}" if character in r"\`*_{}[]<>()#+-.!|$:~" else character for character in text)
 
 
 def _pair_numbers(pair: cache.Pair) -> None:

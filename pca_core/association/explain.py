@@ -156,7 +156,7 @@ def _trace_source(analysis: PairAnalysis, index: int, num_candidates: int) -> Pi
         margin=found.margin[index].item(),
         returns=_best(analysis, "source", back, num_candidates, return_index),
         verdict=_verdict(analysis, index, return_index),
-        soft_cycle=None if label is None else analysis.soft_cycle_S[index].item(),
+        soft_cycle=None if label is None else (there.log_probability_N.exp() @ analysis.class_return_TK[:, label]).item(),
         rivals=tuple(rival for rival in rivals if rival != index),
         similarity_map=_map(there.similarity_N, pair.target_size),
         probability_map=_map(there.log_probability_N.exp() * len(there.log_probability_N), pair.target_size),
@@ -230,6 +230,7 @@ def _ladder(analysis: PairAnalysis, index: int) -> tuple[Stage, ...]:
         stages.append(
             Stage(
                 name=name,
+                alpha=rung_alpha,
                 match=_candidate(analysis, "target", there, match_index),
                 margin=there.margin(),
                 way_back=_candidate(analysis, "source", back, return_index),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -31,6 +32,17 @@ class PairAnalysis:
         self._directions: dict[tuple[Level, float, bool], tuple[Direction, Direction]] = {}
         self._check()
         self.label_S = pair.source_labels.flatten().to(pair.source_features.device)
+
+    def with_config(self, config: AssociationConfig) -> PairAnalysis:
+        """The same pair under another config; what does not depend on the difference is shared, not computed again."""
+        other = PairAnalysis.__new__(PairAnalysis)
+        other.pair, other.config, other.label_S = self.pair, config, self.label_S
+        other._directions = self._directions
+        other._check()
+        is_same_walk = replace(config, mutual=self.config.mutual, top_k=self.config.top_k) == self.config
+        if is_same_walk and "class_return_TK" in self.__dict__:
+            other.__dict__["class_return_TK"] = self.class_return_TK
+        return other
 
     def _check(self) -> None:
         pair = self.pair

@@ -79,18 +79,23 @@ def summarise(
     )
 
 
-def suggest_pixel(association: Association, source_labels: Tensor) -> int:
+def suggest_pixel(association: Association, source_labels: Tensor, target_labels: Tensor | None = None) -> int:
     """A telling source pixel to begin with: consistent, of a rare class, with the clearest first choice.
 
     Args:
         association: From :func:`pca_core.associate`.
         source_labels: (h, w) int64.
+        target_labels: (h', w') int64, or None; where known, the match is of the right class too.
 
     Returns:
         Flat index of a source pixel; the middle of the map when nothing is consistent.
     """
     label_S = source_labels.flatten().to(association.target_index.device)
     consistent = association.is_consistent.nonzero()[:, 0]
+    if target_labels is not None:
+        match_label = target_labels.flatten().to(label_S.device)[association.target_index[consistent]]
+        is_right = match_label == label_S[consistent]
+        consistent = consistent[is_right] if is_right.any() else consistent
     if len(consistent) == 0:
         height, width = association.source_size
         return height // 2 * width + width // 2

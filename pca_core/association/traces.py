@@ -45,6 +45,7 @@ class Stage:
     Attributes:
         name: ``cosine`` (raw features), ``normalised`` (the same scores in standard deviations: it moves probabilities, never
             the match), ``aggregated`` (features after spatial aggregation), ``prediction`` (−KL of aggregated predictions).
+        alpha: Of the aggregation before it, 0 where there is none. Every rung takes its first choice, whatever k is.
         match: The picked target pixel.
         margin: Similarity of the first less the second choice.
         way_back: The source pixel it comes back to.
@@ -53,6 +54,7 @@ class Stage:
     """
 
     name: StageName
+    alpha: float
     match: Candidate
     margin: float
     way_back: Candidate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -22,8 +22,12 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     main = ROOT / "app" / "main.py"
+    if not 1 <= arguments.port <= 65535:
+        raise ValueError(f"--port must be a number from 1 to 65535, got {arguments.port}.")
     command = [sys.executable, "-m", "streamlit", "run", str(main), f"--server.port={arguments.port}"]
-    command.append(f"--server.headless={str(arguments.headless).lower()}")
+    if arguments.headless:
+        command.append("--server.headless=true")
     given = [(flag, getattr(arguments, flag)) for flag in ("source", "target", "checkpoint") if getattr(arguments, flag)]
     command += ["--", *(part for flag, value in given for part in (f"--{flag}", str(Path(value).resolve())))]
-    return subprocess.call(command, cwd=ROOT)
+    os.chdir(ROOT)  # where .streamlit/config.toml lies
+    os.execv(command[0], command)  # the server takes this process over: a signal to it reaches the server

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pca_core.checks import InputError
+from pca_core.checks import InputError, exists, shorten
 from pca_core.data.classes_file import find_classes_file, find_label_space, read_label_space
 from pca_core.data.files import PICTURE_SUFFIXES
 from pca_core.data.images import fit_short_side, read_image, resize_image
@@ -143,8 +143,8 @@ class FolderDataset:
 
 
 def _list_images(root: Path) -> dict[str, Path]:
-    if not root.is_dir():
-        raise InputError("DATASET_NOT_FOUND", f"There is no folder {root}. Check the path.")
+    if not exists(root.is_dir):
+        raise InputError("DATASET_NOT_FOUND", f"There is no folder {shorten(root)}. Check the path.")
     folder = root / "images"
     if not folder.is_dir():
         raise InputError("DATASET_EMPTY", f"{root} has no folder images/; it holds {_describe_content(root)}. {_LAYOUT}")

@@ -5,6 +5,7 @@ Images and label maps both go through :func:`open_checked`, so that one of them 
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -71,12 +72,13 @@ class OpenedPicture:
         return self.file_format == "TIFF" and self.picture.tag_v2.get(_PHOTOMETRIC_TAG) == 0
 
 
-def open_checked(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> OpenedPicture:
+def open_checked(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> OpenedPicture:
     """Open, check and decode a PNG, JPEG, TIFF or WebP file.
 
     Args:
         source: A path, or the bytes of the file.
         max_pixels: Most pixels (height times width); the header is checked before memory is taken.
+        name: How to call it in a message; None takes the file's name, or "The uploaded file".
 
     Returns:
         The decoded first frame.
@@ -85,7 +87,7 @@ def open_checked(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) ->
         InputError: ``IMAGE_NOT_FOUND``, ``IMAGE_EMPTY``, ``IMAGE_FORMAT``, ``IMAGE_TOO_LARGE``, ``IMAGE_FRAMES``,
             ``IMAGE_BROKEN``.
     """
-    data, name = _read_file(source)
+    data, name = _read_file(source, name)
     file_format = _find_format(data, name)
     with decoding(name):
         picture = Image.open(BytesIO(data), formats=[file_format])
@@ -107,8 +109,10 @@ def decoding(name: str) -> Iterator[None]:
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        count = re.search(r"\((\d+) pixels\)", str(error))  # Pillow looks before our own check can
+        got = f"{int(count[1]):,} pixels" if count else "too many pixels for the memory"
         raise InputError(
-            "IMAGE_TOO_LARGE", f"{name} has too many pixels to be decoded safely. Scale the picture down first."
+            "IMAGE_TOO_LARGE", f"{name} has {got}, more than the {MAX_PIXELS:,} that are read. Scale the picture down first."
         ) from error
     except Exception as error:
         raise InputError(
@@ -162,12 +166,12 @@ def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.array(_UPRIGHT.get(orientation, np.asarray)(pixels), order="C")
 
 
-def _read_file(source: str | Path | bytes) -> tuple[bytes, str]:
+def _read_file(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
-        data, name = source, "The uploaded file"
+        data, name = source, name or "The uploaded file"
     else:
         path = Path(source)
-        name = path.name
+        name = name or path.name
         try:
             if not path.is_file():
                 raise FileNotFoundError(path)

@@ -24,7 +24,11 @@ _TO_8_BIT = ((np.arange(65536) + 128) // 257).astype(np.uint8)
 
 
 def read_image(
-    source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, background: tuple[int, int, int] = WHITE
+    source: str | Path | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    background: tuple[int, int, int] = WHITE,
+    name: str | None = None,
 ) -> np.ndarray:
     """Read a PNG, JPEG, TIFF or WebP file as upright 8-bit RGB.
 
@@ -36,6 +40,7 @@ def read_image(
         source: A path, or the bytes of the file.
         max_pixels: Most pixels; more are refused from the header alone.
         background: RGB 0-255 that shows through transparent pixels.
+        name: How to call it in a message; None takes the file's name.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -44,7 +49,7 @@ def read_image(
         InputError: ``IMAGE_NOT_FOUND``, ``IMAGE_EMPTY``, ``IMAGE_FORMAT``, ``IMAGE_TOO_LARGE``, ``IMAGE_FRAMES``,
             ``IMAGE_DEPTH`` (float, 12-bit, 32-bit and signed pictures) or ``IMAGE_BROKEN`` (damaged or cut off).
     """
-    opened = open_checked(source, max_pixels=max_pixels)
+    opened = open_checked(source, max_pixels=max_pixels, name=name)
     with decoding(opened.name):
         picture = _flatten(_to_8_bit(opened), background)
         return turn_upright(np.asarray(picture), opened.orientation)

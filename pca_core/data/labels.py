@@ -42,6 +42,7 @@ def read_label(
     id_map: Mapping[int, int] | None = None,
     unknown: Literal["error", "ignore"] = "error",
     size: tuple[int, int] | None = None,
+    name: str | None = None,
 ) -> LabelMap:
     """Read a PNG or TIFF label map as class indices.
 
@@ -56,6 +57,7 @@ def read_label(
             indices already. For an 8-bit RGB file it adds colours ``0xRRGGBB`` to the palette.
         unknown: Whether ids that stand for nothing are refused, or become 255 and are counted.
         size: (height, width) in pixels that the map must have.
+        name: How to call it in a message; None takes the file's name.
 
     Returns:
         The class indices and the unknown ids.
@@ -67,14 +69,14 @@ def read_label(
     """
     if unknown not in ("error", "ignore"):
         raise ValueError(f"unknown must be 'error' or 'ignore', got {unknown!r}.")
-    opened = open_checked(source)
+    opened = open_checked(source, name=name)
     _refuse_lossy(opened)
     raw, is_colour = _read_raw(opened)
     if size is not None and raw.shape != tuple(size):
         raise InputError(
             "LABEL_SIZE",
             f"{opened.name} must have the size of its image, {size[0]} × {size[1]} (height × width), but has "
-            f"{raw.shape[0]} × {raw.shape[1]}. Use the right file, or resize the label with resize_label().",
+            f"{raw.shape[0]} × {raw.shape[1]}. Use the label map of this very image.",
         )
     label_map = _translate(raw, _id_table(space, id_map, is_colour), opened.name)
     if label_map.unknown and unknown == "error":
@@ -167,8 +169,8 @@ def _describe_unknown(name: str, space: LabelSpace, unknown: Mapping[int, int], 
     more = f" and {len(unknown) - len(shown)} more" if len(unknown) > len(shown) else ""
     return (
         f"{name} has {'colours' if is_colour else 'ids'} that are no class of {space.name} ({space.num_classes} classes, "
-        f"{space.ignore_index} = no label): {', '.join(shown)}{more}. Translate them with id_map, "
-        "or pass unknown='ignore' to leave these pixels without a label."
+        f"{space.ignore_index} = no label): {', '.join(shown)}{more}. Translate them, "
+        "or leave these pixels without a label (--ignore-unknown on the command line, a button in the app)."
     )
 
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from pca_core.checks import InputError
+from pca_core.checks import InputError, exists, shorten
 from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.registry import build_model
 from pca_core.storage import write_atomic
@@ -98,8 +98,8 @@ def read_description(path: str | Path) -> dict:
         InputError: ``CHECKPOINT_NOT_FOUND``, ``CHECKPOINT_FORMAT``, ``CHECKPOINT_BROKEN`` or ``CHECKPOINT_FOREIGN``.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("CHECKPOINT_NOT_FOUND", f"There is no checkpoint file at {path}. Check the path.")
+    if not exists(path.is_file):
+        raise InputError("CHECKPOINT_NOT_FOUND", f"There is no checkpoint file at {shorten(path)}. Check the path.")
     _check_header_size(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -122,8 +122,13 @@ def read_description(path: str | Path) -> dict:
 
 
 def _check_header_size(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(8)
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise InputError(
+            "CHECKPOINT_NOT_FOUND", f"{path.name} cannot be read ({error.strerror}). Check its permissions."
+        ) from None
     header_bytes = int.from_bytes(start, "little")
     if len(start) < 8 or header_bytes > MAX_HEADER_BYTES:
         raise InputError(

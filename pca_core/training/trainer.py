@@ -18,7 +18,7 @@ from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
 from pca_core.losses import LossWeights, cross_entropy_loss, lovasz_softmax_loss, total_loss
 from pca_core.models import Checkpoint, InputNormalisation, build_model, save_checkpoint
-from pca_core.storage import write_atomic
+from pca_core.storage import check_writable, write_atomic
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
 from pca_core.training.interrupts import hold_interrupts
@@ -224,7 +224,7 @@ def train(
 ) -> Iterator[TrainStep]:
     """Train a net on labelled images and write a checkpoint.
 
-    Yields after each step. Every ``save_every`` steps, and when the caller stops early, the state for a resume is written
+    Yields after each step. Every ``save_every`` steps, and when anything stops the run early, the state for a resume is written
     beside ``out`` (``NAME.resume``); at the end the checkpoint takes its place.
 
     Args:
@@ -241,6 +241,7 @@ def train(
     """
     out = Path(out)
     state_path = out.with_name(out.name + ".resume")
+    check_writable(out.parent)
     trainer = Trainer(dataset, config or TrainConfig(), torch.device(device))
     if is_resumed:
         trainer.load_state(state_path)
@@ -249,7 +250,9 @@ def train(
             if record.step % save_every == 0:
                 trainer.save_state(state_path)
             yield record
-    except (GeneratorExit, KeyboardInterrupt):
+    except FloatingPointError:
+        raise
+    except BaseException:  # whatever stops the run, an unreadable image or a person, must not cost its steps
         trainer.save_state(state_path)
         raise
     save_checkpoint(out, trainer.checkpoint())

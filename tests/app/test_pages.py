@@ -97,8 +97,14 @@ def test_choosing_an_image(images):
 
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [("/nowhere/at/all", "/nowhere/at/all"), (str(ROOT / "docs"), "images/")],
-    ids=["missing", "holds no images"],
+    [
+        ("/nowhere/at/all", "/nowhere/at/all"),
+        (str(ROOT / "docs"), "images/"),
+        ("~nobodyhere/x", "nobodyhere"),
+        ("/" + "x" * 5000, "There is no folder"),
+        ("/tmp/\0", "There is no folder"),
+    ],
+    ids=["missing", "holds no images", "home of nobody", "longer than a path can be", "a NUL in it"],
 )
 def test_a_wrong_folder_is_named_and_the_old_one_stays(images, folder, words):
     before = images.session_state["source_folder"]
@@ -132,6 +138,32 @@ def test_another_checkpoint_is_used_and_can_be_left_again(images, tmp_path):
     assert images.session_state["checkpoint"] == built_in
 
 
+@pytest.mark.parametrize("path", ["/" + "x" * 5000, "~nobodyhere/net.safetensors", "/tmp/\0"])
+def test_an_impossible_checkpoint_path_is_one_sentence(images, path):
+    images.text_input(key="checkpoint_field").set_value(path)
+    next(button for button in images.button if button.label == "Load").click().run()
+    assert "There is no checkpoint file" in sentences(images)
+    assert not images.exception
+
+
+def test_the_address_brings_the_switches_back():
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS)
+    for name, value in {
+        "level": "prediction",
+        "alpha": "0.25",
+        "top_k": "3",
+        "mutual": "True",
+        "pixel": "source-" + "9" * 5000,
+    }.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert app.number_input(key="top_k").value == 3
+    assert app.slider(key="alpha").value == 0.25
+    assert app.toggle(key="mutual").value
+    assert app.session_state["config"].level == "prediction"
+
+
 def picture(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (64, 96, 3), np.uint8)
 
@@ -139,9 +171,9 @@ def picture(seed: int = 0) -> np.ndarray:
 def upload(app: AppTest, side: str, image: bytes | None, label: bytes | None = None) -> AppTest:
     app.segmented_control(key=f"{side}_from").set_value("upload").run()
     if image is not None:
-        app.file_uploader(key=f"{side}_upload_image").upload("my street.jpg", image, "image/jpeg")
+        app.file_uploader(key=f"{side}_upload_image 0").upload("my street.jpg", image, "image/jpeg")
     if label is not None:
-        app.file_uploader(key=f"{side}_upload_label").upload("my street.png", label, "image/png")
+        app.file_uploader(key=f"{side}_upload_label 0").upload("my street.png", label, "image/png")
     next(button for button in app.button if button.label == "Add").click().run()
     assert not app.exception
     return app
@@ -152,6 +184,16 @@ def test_an_uploaded_target_is_chosen(images):
     choice = images.session_state["choices"]["target"]
     assert choice.folder == "upload"
     assert choice.name.startswith("my street")
+
+
+def test_an_upload_with_unknown_ids_can_be_added_all_the_same(images):
+    label = np.full((64, 96), 77, np.uint8)
+    upload(images, "source", encode_jpeg(picture()), encode_png(label))
+    assert "77" in sentences(images)
+    images.checkbox(key="source_upload_lenient").set_value(True)
+    next(button for button in images.button if button.label == "Add").click().run()  # the files are still there
+    assert not sentences(images)
+    assert images.session_state["choices"]["source"].folder == "upload"
 
 
 def test_an_uploaded_source_with_its_label_is_chosen(images):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import numpy as np
 import pytest
 
 from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
 from pca_core import PairAnalysis, explain_pixel, load_checkpoint
-from pca_core.data import FolderDataset
+from pca_core.data import FolderDataset, encode_png
 from pca_core.inference import make_pair, segment
 from tests.conftest import ROOT
 
@@ -103,3 +105,32 @@ def test_choosing_another_image_and_going_back(page, serve):
     page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
     assert "noon_0003" in page.locator(".li-title[data-side=source]").inner_text()
     assert "dusk_0002" in page.locator(".li-title[data-side=target]").inner_text()
+
+
+def test_names_and_messages_never_become_markup_or_requests(page, serve, tmp_path):
+    """A picture in a class name would be fetched from anywhere if it were read as Markdown."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "images/*a* :smile: [x](http:).png").write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
+    (tmp_path / "labels/*a* :smile: [x](http:).png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
+    picture = "![x](http://192.0.2.1/x.png)"
+    (tmp_path / "classes.json").write_text(json.dumps({"name": "n", "class_names": [picture, picture], "ignore_index": 255}))
+    url = serve(MAIN)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{url}/images")
+    page.get_by_role("textbox", name="Folder").first.fill(str(tmp_path))
+    page.get_by_role("button", name="Open", exact=True).first.click()
+    page.get_by_text(picture).first.wait_for(timeout=20_000)
+    page.wait_for_timeout(500)
+    assert not [address for address in asked if not address.startswith((url, url.replace("http", "ws"), "data:", "blob:"))]
+
+
+def test_choosing_an_image_with_a_name_of_markup(page, serve, tmp_path):
+    (tmp_path / "images").mkdir()
+    name = "*a* _b_ :smile: `c`"
+    (tmp_path / f"images/{name}.png").write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
+    page.goto(f"{serve(MAIN)}/images")
+    page.get_by_role("textbox", name="Folder").nth(1).fill(str(tmp_path))
+    page.get_by_role("button", name="Open", exact=True).nth(1).click()
+    page.get_by_role("button", name=name, exact=True).wait_for(timeout=20_000)
