@@ -52,7 +52,7 @@ def _checkpoint() -> None:
         with middle.form("checkpoint_form", border=False, clear_on_submit=True):
             field, button = st.columns([3, 1], vertical_alignment="bottom")
             added = field.text_input("Another file", key="checkpoint_field", placeholder="/path/to/net.safetensors")
-            if button.form_submit_button("Load", width="stretch") and added:
+            if button.form_submit_button("Load", key="checkpoint_load", width="stretch") and added:
                 picked = added
         if picked != current and _attempt(lambda: session.set_checkpoint_path(picked)):
             st.rerun()
@@ -100,7 +100,7 @@ def _folder(side: Domain) -> None:
             key=f"{side}_folder_field",
             help="Holds images/ and, for labels, labels/ and classes.json.",
         )
-        if button.form_submit_button("Open", width="stretch"):
+        if button.form_submit_button("Open", key=f"{side}_open", width="stretch"):
             _attempt(lambda: session.set_folder(side, wanted))
     folder = session.get_folder(side)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -148,7 +148,7 @@ def _uploads(side: Domain) -> None:
             key=f"{side}_upload_label {number}",
         )
         is_lenient = st.checkbox("Treat unknown label ids as unlabelled", key=f"{side}_upload_lenient")
-        if st.form_submit_button("Add", width="stretch"):
+        if st.form_submit_button("Add", key=f"{side}_add", width="stretch"):
             if image is None:
                 st.warning("Choose an image file first.")
             elif _attempt(lambda: _add(side, image, label, is_lenient)):

@@ -119,8 +119,8 @@ def test_names_and_messages_never_become_markup_or_requests(page, serve, tmp_pat
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{url}/images")
-    page.get_by_role("textbox", name="Folder").first.fill(str(tmp_path))
-    page.get_by_role("button", name="Open", exact=True).first.click()
+    page.locator(".st-key-source_folder_field input").fill(str(tmp_path))
+    page.locator(".st-key-source_open button").click()
     page.get_by_text(picture).first.wait_for(timeout=20_000)
     page.wait_for_timeout(500)
     assert not [address for address in asked if not address.startswith((url, url.replace("http", "ws"), "data:", "blob:"))]
@@ -131,6 +131,6 @@ def test_choosing_an_image_with_a_name_of_markup(page, serve, tmp_path):
     name = "*a* _b_ :smile: `c`"
     (tmp_path / f"images/{name}.png").write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
     page.goto(f"{serve(MAIN)}/images")
-    page.get_by_role("textbox", name="Folder").nth(1).fill(str(tmp_path))
-    page.get_by_role("button", name="Open", exact=True).nth(1).click()
+    page.locator(".st-key-target_folder_field input").fill(str(tmp_path))
+    page.locator(".st-key-target_open button").click()
     page.get_by_role("button", name=name, exact=True).wait_for(timeout=20_000)
