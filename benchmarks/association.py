@@ -168,7 +168,10 @@ def work(name: str, pixels: int, channels: int) -> None:
     """A contender's process: one run for every line on standard input."""
     import torch
 
+    from pca_core.association import warm_up
+
     with torch.set_grad_enabled("loss" in name):
+        warm_up()
         make_job(name, 256, channels)()  # libraries load and take their buffers
         job = make_job(name, pixels, channels)
         # The first full run tells the memory: later ones reuse what the allocator kept.
