@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((1440, 900), (1024, 768))
 PAGES = {"trace": ("/", ".li-root[data-ready=true]"), "images": ("/images", "img")}
-SHOWN_PIXEL = "source-4392"  # the red car of noon_0001
+SHOWN = "/?source=noon_0001&target=dusk_0001"  # with the pixel that the app opens on
 
 
 @contextmanager
@@ -74,8 +74,7 @@ def main() -> None:
                         file = arguments.check / f"{name}_{size[0]}_{scheme}.png"
                         shoot(browser, url + path, file, selector, size, scheme)
         else:
-            trace = f"{url}/?source=noon_0001&target=dusk_0001&pixel={SHOWN_PIXEL}"
-            shoot(browser, trace, arguments.out / "trace.png", PAGES["trace"][1], (1440, 900), "light")
+            shoot(browser, url + SHOWN, arguments.out / "trace.png", PAGES["trace"][1], (1440, 900), "light")
             shoot(browser, f"{url}/images", arguments.out / "images.png", "img", (1440, 900), "light")
         browser.close()
 
