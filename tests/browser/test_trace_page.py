@@ -43,14 +43,16 @@ def click_pixel(page, side: str, index: int, grid: tuple[int, int]) -> None:
 
 
 def verdict(page) -> str:
-    return page.locator(".st-key-verdict").inner_text()
+    words = page.locator(".st-key-verdict")
+    words.wait_for(timeout=20_000)
+    return words.inner_text()
 
 
 def test_opens_on_the_built_in_pair_with_a_story(page, serve):
     open_trace(page, serve(MAIN))
     assert "Source · noon_0001" in page.locator(".li-title[data-side=source]").inner_text()
     assert re.search(r"Source pixel \(\d+, \d+\) goes to target pixel \(\d+, \d+\)", verdict(page))
-    assert page.get_by_text("Coverage", exact=True).is_visible()
+    page.get_by_text("Coverage", exact=True).wait_for(timeout=20_000)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.55, 0.9])
