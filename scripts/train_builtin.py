@@ -1,6 +1,6 @@
 """Train the built-in checkpoint on drawn noon streets and measure it on streets that it has not seen.
 
-    python scripts/train_builtin.py --work /tmp/streets --out assets/compact_noon.safetensors
+    python scripts/train_builtin.py --work DIR --out assets/compact_noon.safetensors
 
 Draws what is not there yet in ``--work``: 240 noon images of seed 1 to train on, 40 noon and 40 dusk images of seed 2 to score
 on. The labels of the scoring images are used for nothing else. Prints the figures of the model card.
