@@ -6,6 +6,7 @@ import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from app.components.linked_images import ImagePane, pack_images
@@ -63,10 +64,15 @@ def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, sp
     return Sample(name, side, pixels, ids, None if ids is None else space)
 
 
+def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160) -> np.ndarray:
+    """A small (h, w, 3) uint8 copy of an image in a folder, made anew when the image changed."""
+    path = str(get_dataset(folder, side).image_path(name))
+    return _shrink(path, _stamp(path), height)
+
+
 @st.cache_data(max_entries=512, show_spinner=False)
-def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160):
-    """A small (h, w, 3) uint8 copy of an image in a folder."""
-    image = read_image(get_dataset(folder, side).image_path(name))
+def _shrink(path: str, stamp: int, height: int) -> np.ndarray:
+    image = read_image(path)
     return resize_image(image, (height, max(1, round(image.shape[1] * height / image.shape[0]))))
 
 

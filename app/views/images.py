@@ -105,7 +105,11 @@ def _folder(side: Domain) -> None:
     folder = session.get_folder(side)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     search = left.text_input("Search", key=f"{side}_search", placeholder="Part of a name")
-    names = [name for name in cache.get_dataset(folder, side).names if search.lower() in name.lower()]
+    try:
+        names = [name for name in cache.get_dataset(folder, side).names if search.lower() in name.lower()]
+    except InputError as error:  # the folder went away since it was opened
+        st.error(escape(str(error)))
+        return
     if not names:
         st.info("No image name contains that. Clear the search to see all.")
         return

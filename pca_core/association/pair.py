@@ -35,6 +35,8 @@ class PairAnalysis:
 
     def with_config(self, config: AssociationConfig) -> PairAnalysis:
         """The same pair under another config; what does not depend on the difference is shared, not computed again."""
+        if config == self.config:
+            return self
         other = PairAnalysis.__new__(PairAnalysis)
         other.pair, other.config, other.label_S = self.pair, config, self.label_S
         other._directions = self._directions

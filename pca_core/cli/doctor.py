@@ -42,7 +42,7 @@ def add_parser(subparsers) -> None:
 
 def find_chromium() -> str | None:
     """Path of a Chromium or Chrome on this machine."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None)
 
 
 def _version(package: str) -> str | None:

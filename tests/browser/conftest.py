@@ -7,7 +7,6 @@ skipped; with ``CI=true`` that is a failure.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,11 +19,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pca_core.cli.doctor import find_chromium
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_SECONDS = 30
 
 
@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
     except ImportError:
         _stop_without_browser("Playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
-        path = os.environ.get("CYCLELENS_CHROMIUM") or next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
+        path = os.environ.get("CYCLELENS_CHROMIUM") or find_chromium()
         path = path or playwright.chromium.executable_path
         if not Path(path).exists():
             _stop_without_browser("No Chromium found: install chromium, or run `playwright install chromium`")
