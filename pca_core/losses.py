@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pca_core.association.aggregation import aggregate
 from pca_core.association.cycle import AssociationConfig, check_labels, search_cycles
-from pca_core.association.similarity import flatten_pixels, make_directions
+from pca_core.association.similarity import make_map_directions
 from pca_core.association.tiled import row_nll
 from pca_core.types import IGNORE_INDEX, Association, Level
 
@@ -89,11 +89,8 @@ def association_loss(
 
 def _pair_nll(source_CHW: Tensor, target_CHW: Tensor, labels: Tensor, config: AssociationConfig) -> tuple[Tensor, Association]:
     """Summed ``−log[p(j*|i) p(i*|j*)]`` over the consistent pixels of one pair."""
-    forward, backward = make_directions(
-        flatten_pixels(source_CHW),
-        flatten_pixels(target_CHW),
-        config.level,
-        contrast_normalisation=config.contrast_normalisation,
+    forward, backward = make_map_directions(
+        source_CHW, target_CHW, config.level, contrast_normalisation=config.contrast_normalisation
     )
     sizes = tuple(source_CHW.shape[-2:]), tuple(target_CHW.shape[-2:])
     search = search_cycles(forward, backward, labels.flatten(), sizes, config)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
-from pca_core.association.similarity import Direction, flatten_pixels, make_directions
+from pca_core.association.similarity import Direction, make_map_directions
 from pca_core.association.tiled import Scan, scan_both_ways
 from pca_core.types import IGNORE_INDEX, Association, Level
 
@@ -87,11 +87,8 @@ def associate(
     target_features = aggregate(
         target_features[None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation
     )[0]
-    forward, backward = make_directions(
-        flatten_pixels(source_features),
-        flatten_pixels(target_features),
-        config.level,
-        contrast_normalisation=config.contrast_normalisation,
+    forward, backward = make_map_directions(
+        source_features, target_features, config.level, contrast_normalisation=config.contrast_normalisation
     )
     sizes = tuple(source_features.shape[-2:]), tuple(target_features.shape[-2:])
     return search_cycles(forward, backward, source_labels.flatten(), sizes, config).association

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
 from pca_core.association.cycle import AssociationConfig, CycleSearch, as_float, check_pair, search_cycles
-from pca_core.association.similarity import Direction, flatten_pixels, make_directions
+from pca_core.association.similarity import Direction, make_map_directions
 from pca_core.association.tiled import softmax_matmul
 from pca_core.types import IGNORE_INDEX, Association, FeaturePair, Level
 
@@ -89,9 +89,7 @@ class PairAnalysis:
                 else (self.pair.source_probabilities, self.pair.target_probabilities)
             )
             target = aggregate(as_float(target)[None], level, alpha, contrast_normalisation=normalise)[0]
-            self._directions[key] = make_directions(
-                flatten_pixels(as_float(source)), flatten_pixels(target), level, contrast_normalisation=normalise
-            )
+            self._directions[key] = make_map_directions(as_float(source), target, level, contrast_normalisation=normalise)
         return self._directions[key]
 
     @cached_property

@@ -124,5 +124,13 @@ def make_directions(
     )
 
 
+def make_map_directions(
+    source_CHW: Tensor, target_CHW: Tensor, level: Level, *, contrast_normalisation: bool = True
+) -> tuple[Direction, Direction]:
+    """:func:`make_directions` of two maps (C, h, w) and (C, h', w')."""
+    source_SC, target_TC = flatten_pixels(source_CHW), flatten_pixels(target_CHW)
+    return make_directions(source_SC, target_TC, level, contrast_normalisation=contrast_normalisation)
+
+
 def _negentropy(probabilities_RK: Tensor, log_RK: Tensor) -> Tensor:
     return -(probabilities_RK * log_RK).sum(1).detach()

@@ -68,8 +68,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool =
     if is_half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
     _check_finite(Path(path).name, tensors)
-    description = {"format": FORMAT, **{name: value for name, value in asdict_shallow(checkpoint).items() if name != "model"}}
-    data = save(tensors, {"cyclelens": json.dumps(description)})
+    data = save(tensors, {"cyclelens": json.dumps(_describe(checkpoint))})
     if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
         raise InputError(
             "CHECKPOINT_HEADER",
@@ -78,10 +77,10 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool =
     write_atomic(path, data)
 
 
-def asdict_shallow(checkpoint: Checkpoint) -> dict:
-    """Fields of a checkpoint as JSON-ready values, the model itself left as it is."""
+def _describe(checkpoint: Checkpoint) -> dict:
+    """All of a checkpoint but its weights, ready for JSON; what :func:`read_description` returns."""
     return {
-        "model": checkpoint.model,
+        "format": FORMAT,
         "architecture": checkpoint.architecture,
         "options": checkpoint.options,
         "label_space": asdict(checkpoint.label_space),
