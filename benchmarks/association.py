@@ -27,7 +27,7 @@ CLASSES = 19
 ASSOCIATE = {
     "associate": "associate (ours: both ways, probabilities, margins)",
     "product": "plain matrix product, N × N kept",
-    "tiles": "plain matrix product in the same tiles",
+    "tiles": "plain matrix product in strips",
     "faiss": "FAISS flat search, both ways (indices only)",
     "naive": "authors' maths written plainly",
 }
@@ -123,7 +123,7 @@ def _product_job(rows, columns):
 
 
 def _tiles_job(rows, columns):
-    from pca_core.association.tiled import iterate_strips
+    from pca_core.association.strips import iterate_strips
 
     def run() -> None:
         for _ in iterate_strips(rows, columns, None):

@@ -1,149 +1,199 @@
-"""One pass over a strip of scores on the CPU, compiled by numba: softmax sums both ways, group maxima, best rows of columns.
+"""Association on the CPU at the speed of the matrix product: tile by tile, all that is wanted of a tile is taken while it is hot.
 
-In torch these are a dozen sweeps over the strip; here each score is loaded once. Rows are shared out among plain threads (the
-kernel lets go of the interpreter lock), because numba's own thread pool may not be entered from two sessions at once.
+Each thread owns a range of rows. It multiplies a tile of 512 × 1,024 scores (two megabytes) and passes over it four rows at a
+time with loops that numba compiles to vector instructions: softmax sums of rows and columns, best columns of a row, best row
+of a column. What torch would do in a dozen sweeps over a strip then costs about a tenth of the product.
 """
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
-from pca_core.association.epilogue import GROUP
 from pca_core.association.similarity import Direction
+from pca_core.association.strips import Scan
+from pca_core.association.threads import run_in_parts
 
+TILE_ROWS, TILE_COLUMNS = 512, 1024
 LOG2_E = 1.4426950408889634
+_QUAD = 4  # rows that a pass takes together
+_CHUNK = 512  # scores of a row whose maximum decides whether they are looked through one by one
+_LANES = 64  # running sums and maxima side by side: several vector registers, so that no addition waits for the one before
 _F, _I = np.float32, np.int32
 _ROUND = _F(12582912.0)  # 1.5 · 2^23: adding it rounds a float32 to a whole number, which its low bits then hold
-_ROUND_BITS = _I(0x4B400000)
-_MANTISSA_BITS = _I(23)
-# 2^r on [-0.5, 0.5], Taylor to the sixth power: the remainder is below float32 rounding.
-_C6, _C5, _C4, _C3, _C2, _C1 = (_F(0.6931471805599453**n / f) for n, f in ((6, 720), (5, 120), (4, 24), (3, 6), (2, 2), (1, 1)))
+_BIAS, _MANTISSA_BITS = _I(127), _I(23)
+_LEAST, _MOST = _F(-127.0), _F(128.0)
+# 2^r on [−0.5, 0.5], least relative error for its degree: 7.5e-8, about the rounding of float32.
+_P0, _P1, _P2, _P3, _P4, _P5 = map(
+    _F, (1.0000000716556785, 0.6931469670586041, 0.24022119718703475, 0.05550713280924201, 0.009675541618402323, 0.0013276470424411514)
+)
+# No "reassoc": it would cancel the rounding constant. Scores are finite, so maxima need no care for NaN and signed zeros.
+_compile_inline = njit(fastmath={"contract"}, error_model="numpy", nogil=True, inline="always")
+_compile = njit(fastmath={"contract", "nnan", "nsz"}, error_model="numpy", nogil=True, cache=True)
 
 
-@njit(fastmath={"contract"}, error_model="numpy", nogil=True, cache=True)
+@_compile_inline
 def _exp2(t):
-    """2^t in float32 for t ≤ 128 (there: infinity); below −126 it stays at 2^−126."""
-    t = t if t > _F(-126.0) else _F(-126.0)
-    t = t if t < _F(128.0) else _F(128.0)
-    rounded = _F(t + _ROUND)
-    r = _F(t - _F(rounded - _ROUND))
-    p = _F(_C6 * r + _C5)
-    p = _F(p * r + _C4)
-    p = _F(p * r + _C3)
-    p = _F(p * r + _C2)
-    p = _F(p * r + _C1)
-    p = _F(p * r + _F(1.0))
-    exponent = _I(_I(rounded.view(_I) - _ROUND_BITS) << _MANTISSA_BITS)
-    return _I(p.view(_I) + exponent).view(_F)
+    """2^t in float32: zero from t = −127 down, infinity from 128 up."""
+    t = t if t > _LEAST else _LEAST
+    t = t if t < _MOST else _MOST
+    shifted = _F(t + _ROUND)
+    r = _F(t - _F(shifted - _ROUND))
+    p = _F(_P5 * r + _P4)
+    p = _F(p * r + _P3)
+    p = _F(p * r + _P2)
+    p = _F(p * r + _P1)
+    p = _F(p * r + _P0)
+    return _F(p * _I((shifted.view(_I) + _BIAS) << _MANTISSA_BITS).view(_F))
 
 
-@njit(fastmath={"contract"}, error_model="numpy", nogil=True, cache=True)
-def _sweep_rows(strip, mean, scale, group_max, row_sum):
-    """Group maxima and softmax sums of rows. Groups are interleaved, so that every inner loop runs along memory."""
-    groups = group_max.shape[1]
-    lane_sum = np.empty(groups, _F)
-    for i in range(strip.shape[0]):
-        lane_max = group_max[i]
-        lane_sum[:] = _F(0.0)
-        lane_max[:] = _F(-np.inf)
-        for start in range(0, strip.shape[1], groups):
-            part = strip[i, start : start + groups]
-            for lane in range(groups):
-                score = part[lane]
-                lane_sum[lane] += _exp2(_F((score - mean[i]) * scale[i]))
-                lane_max[lane] = score if score > lane_max[lane] else lane_max[lane]
-        total = 0.0
-        for lane in range(groups):
-            total += lane_sum[lane]
-        row_sum[i] = total
+@_compile
+def _sweep_row(scores, mean, scale, lane_sum, lane_max):
+    """Softmax sum and maximum of a stretch of one row."""
+    for lane in range(_LANES):
+        lane_sum[lane] = _F(0.0)
+        lane_max[lane] = _F(-np.inf)
+    whole = scores.shape[0] - scores.shape[0] % _LANES
+    for start in range(0, whole, _LANES):
+        part = scores[start : start + _LANES]
+        for lane in range(_LANES):
+            score = part[lane]
+            lane_sum[lane] += _exp2(_F(_F(score - mean) * scale))
+            lane_max[lane] = score if score > lane_max[lane] else lane_max[lane]
+    for place in range(whole, scores.shape[0]):
+        score = scores[place]
+        lane_sum[place - whole] += _exp2(_F(_F(score - mean) * scale))
+        lane_max[place - whole] = max(score, lane_max[place - whole])
+    total, most = _F(0.0), _F(-np.inf)
+    for lane in range(_LANES):
+        total += lane_sum[lane]
+        most = max(lane_max[lane], most)
+    return total, most
 
 
-@njit(fastmath={"contract"}, error_model="numpy", nogil=True, cache=True)
-def _sweep_columns(strip, first_row, mean, scale, best_score, best_row, column_sum):
-    """Best row and softmax sum of columns, row after row."""
-    columns = column_sum.shape[0]
-    column_sum[:] = _F(0.0)
-    for i in range(strip.shape[0]):
-        part = strip[i, :columns]
-        row = _I(first_row + i)
-        for j in range(columns):
-            column_sum[j] += _exp2(_F((part[j] - mean[j]) * scale[j]))
-        for j in range(columns):
-            is_better = part[j] > best_score[j]
-            best_score[j] = part[j] if is_better else best_score[j]
-            best_row[j] = row if is_better else best_row[j]
+@_compile
+def _keep_best(scores, first_column, best_score, best_column):
+    """Sort into the k best of a row what belongs there; of equal scores the first column wins."""
+    last = best_score.shape[0] - 1
+    for place in range(scores.shape[0]):
+        score, column = scores[place], first_column + place
+        if score < best_score[last] or (score == best_score[last] and column > best_column[last]):
+            continue
+        rank = last
+        while rank > 0 and score > best_score[rank - 1]:
+            best_score[rank], best_column[rank] = best_score[rank - 1], best_column[rank - 1]
+            rank -= 1
+        best_score[rank], best_column[rank] = score, column
 
 
-@njit(fastmath={"contract"}, error_model="numpy", nogil=True, cache=True)
-def _sweep_both(strip, first_row, of_rows, of_columns):
-    """Rows and columns in slices of a few rows, so that a slice is still in the cache for the second look."""
-    row_mean, row_scale, group_max, row_sum = of_rows
-    mean, scale, best_score, best_row, column_sum = of_columns
-    total = np.zeros(column_sum.shape[0], _F)
-    for start in range(0, strip.shape[0], 8):
-        stop = min(start + 8, strip.shape[0])
-        _sweep_rows(strip[start:stop], row_mean[start:stop], row_scale[start:stop], group_max[start:stop], row_sum[start:stop])
-        _sweep_columns(strip[start:stop], first_row + start, mean, scale, best_score, best_row, column_sum)
-        for j in range(total.shape[0]):
-            total[j] += column_sum[j]
-    column_sum[:] = total
+@_compile
+def _sweep_rows(tile, first, stop, first_column, of_rows):
+    """Add rows ``first`` to ``stop`` of a tile to what they know."""
+    mean, scale, row_sum, best_score, best_column = of_rows
+    lane_sum, lane_max = np.empty(_LANES, _F), np.empty(_LANES, _F)
+    last = best_score.shape[1] - 1
+    for i in range(first, stop):
+        for start in range(0, tile.shape[1], _CHUNK):
+            chunk = tile[i, start : start + _CHUNK]
+            total, most = _sweep_row(chunk, mean[i], scale[i], lane_sum, lane_max)
+            row_sum[i] += total
+            if most > best_score[i, last]:  # ever rarer: about k times in the n-th chunk of n
+                _keep_best(chunk, first_column + start, best_score[i], best_column[i])
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="epilogue")
+@_compile
+def _add_quad(row0, row1, row2, row3, mean, scale, column_sum):
+    for j in range(column_sum.shape[0]):
+        m, s = mean[j], scale[j]
+        first = _F(_exp2(_F(_F(row0[j] - m) * s)) + _exp2(_F(_F(row1[j] - m) * s)))
+        second = _F(_exp2(_F(_F(row2[j] - m) * s)) + _exp2(_F(_F(row3[j] - m) * s)))
+        column_sum[j] += _F(first + second)
 
 
-class FusedEpilogue:
-    """See :class:`pca_core.association.epilogue.Epilogue`. float32 on the CPU; uses as many threads as torch."""
+@_compile
+def _better_of_two(row0, row1, index, best_score, best_row):
+    next_index = _I(index + 1)
+    for j in range(best_score.shape[0]):
+        score, row = best_score[j], best_row[j]
+        row = index if row0[j] > score else row
+        score = row0[j] if row0[j] > score else score
+        row = next_index if row1[j] > score else row
+        score = row1[j] if row1[j] > score else score
+        best_score[j], best_row[j] = score, row
 
-    def __init__(self, forward: Direction, backward: Direction | None, padded: int) -> None:
-        self._threads = max(1, torch.get_num_threads())
-        self._groups = padded // GROUP
-        self._row_mean, self._row_scale = _as_exponent_of_two(forward)
-        self._backward = backward
+
+@_compile
+def _sweep_both(tile, first_row, first_column, of_rows, of_columns):
+    """Rows and columns of a tile, four rows at a time, so that they are still in the first cache for the second look.
+
+    The height of the tile is a multiple of four; rows beyond those of ``of_rows`` hold −∞, which adds nothing.
+    """
+    mean, scale, column_sum, best_score, best_row = of_columns
+    tile_sum = np.zeros(tile.shape[1], _F)
+    for i in range(0, tile.shape[0], _QUAD):
+        _sweep_rows(tile, i, min(i + _QUAD, of_rows[0].shape[0]), first_column, of_rows)
+        _add_quad(tile[i], tile[i + 1], tile[i + 2], tile[i + 3], mean, scale, tile_sum)
+        _better_of_two(tile[i], tile[i + 1], _I(first_row + i), best_score, best_row)
+        _better_of_two(tile[i + 2], tile[i + 3], _I(first_row + i + 2), best_score, best_row)
+    for j in range(tile.shape[1]):
+        column_sum[j] += tile_sum[j]
+
+
+class _Sweep:
+    """Rows of one direction, and its columns where they are the rows of ``backward``, in arrays that threads fill."""
+
+    def __init__(self, forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> None:
+        self._forward, self._backward = forward, backward
+        self._tile_rows = -(-(tile_rows or TILE_ROWS) // _QUAD) * _QUAD
+        rows, columns = len(forward.query_RD), len(forward.key_ND)
+        best = np.full((rows, top_k), -np.inf, _F), np.zeros((rows, top_k), np.int64)
+        self._of_rows = (*_as_exponent_of_two(forward), np.zeros(rows), *best)
+        threads = torch.get_num_threads()
         if backward is not None:
-            columns = len(backward.mean_R)
-            self._column_mean, self._column_scale = _as_exponent_of_two(backward)
-            self._best_score = np.full((self._threads, columns), -np.inf, _F)
-            self._best_row = np.zeros((self._threads, columns), _I)
-            self._part_sum = np.zeros((self._threads, columns), _F)
-            self._sum = np.zeros(columns, np.float64)
+            self._column_moments = _as_exponent_of_two(backward)
+            self._of_columns = np.zeros((threads, columns)), np.full((threads, columns), -np.inf, _F), np.zeros((threads, columns), _I)
 
-    def add(self, rows: slice, strip: Tensor) -> tuple[Tensor, Tensor]:
-        height, scores = len(strip), strip.numpy()
-        group_max, row_sum = np.empty((height, self._groups), _F), np.empty(height, _F)
-        mean, scale = self._row_mean[rows], self._row_scale[rows]
-        share = -(-height // self._threads)
-        jobs = []
-        for thread, start in enumerate(range(0, height, share)):
-            part = slice(start, min(start + share, height))
-            of_rows = mean[part], scale[part], group_max[part], row_sum[part]
-            jobs.append(_pool(self._threads).submit(self._work, thread, rows.start + start, scores[part], of_rows))
-        for job in jobs:
-            job.result()
-        if self._backward is not None:
-            self._sum += self._part_sum[: len(jobs)].sum(0)
-        return torch.from_numpy(group_max), torch.from_numpy(row_sum)
+    def run(self, part: int, rows: slice) -> None:
+        """One thread's share."""
+        buffer = torch.empty(self._tile_rows, TILE_COLUMNS)
+        for start in range(rows.start, rows.stop, self._tile_rows):
+            strip = slice(start, min(start + self._tile_rows, rows.stop))
+            for column in range(0, len(self._forward.key_ND), TILE_COLUMNS):
+                self._add_tile(buffer, part, strip, slice(column, min(column + TILE_COLUMNS, len(self._forward.key_ND))))
 
-    def _work(self, thread: int, first_row: int, scores: np.ndarray, of_rows: tuple[np.ndarray, ...]) -> None:
+    def _add_tile(self, buffer: Tensor, part: int, rows: slice, columns: slice) -> None:
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        padded = -(-height // _QUAD) * _QUAD
+        tile = buffer.view(-1)[: padded * width].view(padded, width)
+        torch.mm(self._forward.query_RD[rows], self._forward.key_ND[columns].T, out=tile[:height])
+        tile[height:] = -torch.inf
+        of_rows = tuple(array[rows] for array in self._of_rows)
         if self._backward is None:
-            _sweep_rows(scores, *of_rows)
+            _sweep_rows(tile.numpy(), 0, height, columns.start, of_rows)
             return
-        state = self._best_score[thread], self._best_row[thread], self._part_sum[thread]
-        _sweep_both(scores, first_row, of_rows, (self._column_mean, self._column_scale, *state))
+        of_columns = (*(array[columns] for array in self._column_moments), *(array[part, columns] for array in self._of_columns))
+        _sweep_both(tile.numpy(), rows.start, columns.start, of_rows, of_columns)
 
-    def columns(self) -> tuple[Tensor, Tensor, Tensor]:
-        thread = self._best_score.argmax(0)[None]
-        best_row = np.take_along_axis(self._best_row, thread, 0)[0].astype(np.int64)
-        best_score = np.take_along_axis(self._best_score, thread, 0)[0]
-        return torch.from_numpy(best_row), torch.from_numpy(best_score), torch.from_numpy(self._sum.astype(_F))
+    def scan_rows(self) -> Scan:
+        _, _, row_sum, best_score, best_column = map(torch.from_numpy, self._of_rows)
+        return Scan(best_column, best_score, row_sum.log().float())
+
+    def scan_columns(self) -> Scan:
+        column_sum, best_score, best_row = self._of_columns
+        part = best_score.argmax(0)[None]  # the first of equals, which has the lower rows
+        score, row = (torch.from_numpy(np.take_along_axis(array, part, 0)[0]) for array in (best_score, best_row))
+        return Scan(row.long()[:, None], score[:, None], torch.from_numpy(column_sum.sum(0)).log().float())
+
+
+def scan_fused(
+    forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None
+) -> tuple[Scan, Scan | None]:
+    """What :func:`pca_core.association.strips.scan_strips` does, for float32 on the CPU."""
+    sweep = _Sweep(forward, backward, top_k, tile_rows)
+    run_in_parts(sweep.run, len(forward.query_RD), least=_QUAD)
+    return sweep.scan_rows(), None if backward is None else sweep.scan_columns()
 
 
 def _as_exponent_of_two(direction: Direction) -> tuple[np.ndarray, np.ndarray]:

@@ -1,75 +1,20 @@
-"""Exact sweeps over a similarity matrix that is never stored: strips of rows, at the speed of the matrix product.
+"""Exact sweeps over a similarity matrix that is never stored, and the loss that recomputes it.
 
-Every sweep holds one strip of ``tile_rows`` × N scores. Extra memory is O(N·D) and does not depend on the strip's height
-beyond that. The softmax needs no running maximum: contrast-normalised scores have mean zero, so the sum of their
-exponentials is at least N, and it overflows only if one score lies 88 standard deviations out; such rows are done again
-with the maximum taken out.
+On the CPU in float32 the tiles of :mod:`pca_core.association.fused` are swept, elsewhere the strips of
+:mod:`pca_core.association.strips`; both give the same numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from pca_core.association.epilogue import GROUP, make_epilogue
 from pca_core.association.similarity import Direction, make_directions
-from pca_core.device import choose_tile_rows
+from pca_core.association.strips import Scan, iterate_strips, scan_strips
 
-TILE_COLUMNS = 2048  # columns of one product: both factors stay in the cache
-
-
-@dataclass(frozen=True)
-class Scan:
-    """The best columns of each row and the normaliser of its softmax.
-
-    Attributes:
-        index_RK: (R, k) int64, best first.
-        score_RK: (R, k), raw scores ``<query, key>``.
-        log_normalizer_R: (R,), ``log Σ_j exp((score_j − μ)/σ)``.
-    """
-
-    index_RK: Tensor
-    score_RK: Tensor
-    log_normalizer_R: Tensor
-
-    def log_probability(self, direction: Direction) -> Tensor:
-        """``log p(choice | row)``, (R, k)."""
-        centered_RK = self.score_RK - direction.mean_R[:, None]
-        return centered_RK * direction.inverse_std_R[:, None] - self.log_normalizer_R[:, None]
-
-
-def _padded(num_columns: int) -> int:
-    """Columns rounded up to whole groups."""
-    return -(-num_columns // GROUP) * GROUP
-
-
-def iterate_strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (rows, scores) where scores is (rows, N padded to whole groups), the padding −∞. The buffer is reused."""
-    if len(query_RD) == 0:
-        return
-    num_columns = len(key_ND)
-    tile_rows = min(tile_rows or choose_tile_rows(num_columns, key_ND.dtype, key_ND.device), len(query_RD))
-    buffer = query_RD.new_full((tile_rows, _padded(num_columns)), -torch.inf)
-    for start in range(0, len(query_RD), tile_rows):
-        rows = slice(start, min(start + tile_rows, len(query_RD)))
-        strip = buffer[: rows.stop - rows.start]
-        for column in range(0, num_columns, TILE_COLUMNS):
-            keys_TD = key_ND[column : column + TILE_COLUMNS]
-            torch.mm(query_RD[rows], keys_TD.T, out=strip[:, column : column + len(keys_TD)])
-        yield rows, strip
-
-
-def _top_k(strip_RN: Tensor, group_max_RG: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Best k scores of each row and their columns: the k best groups hold them, so only those are looked through. Exact."""
-    num_groups = group_max_RG.size(1)
-    group_RK = group_max_RG.topk(min(k, num_groups), dim=1).indices
-    members = strip_RN.unflatten(1, (GROUP, -1)).gather(2, group_RK[:, None].expand(-1, GROUP, -1)).flatten(1)
-    score_RK, member_RK = members.topk(k, dim=1)
-    chosen_RK = group_RK.gather(1, member_RK % group_RK.size(1))
-    return score_RK, member_RK // group_RK.size(1) * num_groups + chosen_RK
+FUSED_FROM = 2**21  # scores from which the fused pass repays the loading of its compiler
 
 
 @torch.no_grad()
@@ -86,7 +31,7 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
         forward: Source → target.
         backward: Target → source.
         top_k: Choices to keep per source row; one per target row.
-        tile_rows: Height of a strip; None takes it from the machine.
+        tile_rows: Rows of scores held at a time; None takes them from the machine.
     """
     # Same memory, not same object: detached views of one tensor are the same factors too.
     if forward.query_RD.is_set_to(backward.key_ND) and forward.key_ND.is_set_to(backward.query_RD):
@@ -95,20 +40,22 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
 
 
 def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> tuple[Scan, Scan | None]:
-    scores, indices, sums = [], [], []
-    epilogue = make_epilogue(forward, backward, _padded(len(forward.key_ND)))
-    for rows, strip in iterate_strips(forward.query_RD, forward.key_ND, tile_rows):
-        group_max_RG, sum_exp_R = epilogue.add(rows, strip)
-        score_RK, index_RK = _top_k(strip, group_max_RG, top_k)
-        scores.append(score_RK)
-        indices.append(index_RK)
-        sums.append(sum_exp_R)
-    row_scan = Scan(torch.cat(indices), torch.cat(scores), torch.cat(sums).log())
-    if backward is None:
-        return _repair(forward, row_scan, tile_rows), None
-    index_N, score_N, sum_exp_N = epilogue.columns()
-    column_scan = Scan(index_N[:, None], score_N[:, None], sum_exp_N.log())
-    return _repair(forward, row_scan, tile_rows), _repair(backward, column_scan, tile_rows)
+    sweep = _choose_sweep(forward)
+    rows, columns = sweep(forward, backward, top_k, tile_rows)
+    return _repair(forward, rows, tile_rows), backward and _repair(backward, columns, tile_rows)
+
+
+def _choose_sweep(forward: Direction) -> Callable[..., tuple[Scan, Scan | None]]:
+    """The fused tiles where they can run and pay, else plain torch."""
+    query_RD = forward.query_RD
+    if len(query_RD) * len(forward.key_ND) >= FUSED_FROM and query_RD.device.type == "cpu" and query_RD.dtype == torch.float32:
+        try:
+            from pca_core.association.fused import scan_fused
+
+            return scan_fused
+        except (ImportError, RuntimeError):  # no numba for this Python, or nowhere to keep what it compiles: slower, not different
+            pass
+    return scan_strips
 
 
 def warm_up() -> None:
@@ -138,7 +85,7 @@ def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Ten
     result = value_NV.new_empty(len(direction.query_RD), value_NV.size(1))
     for rows, strip in iterate_strips(direction.query_RD, direction.key_ND, tile_rows):
         shift_R1 = (direction.mean_R[rows] * direction.inverse_std_R[rows] + log_normalizer_R[rows])[:, None]
-        probability_RN = strip[:, : len(value_NV)].mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1).exp_()
+        probability_RN = strip.mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1).exp_()
         torch.mm(probability_RN, value_NV, out=result[rows])
     return result
 
@@ -164,7 +111,7 @@ class _RowNLL(torch.autograd.Function):
         shift_M1 = (mean_M * inverse_std_M + log_normalizer_M)[:, None]
         grad_query_MD, grad_key_ND = torch.empty_like(query_MD), torch.zeros_like(key_ND)
         for rows, strip in iterate_strips(query_MD, key_ND, ctx.tile_rows):
-            probability = strip[:, : len(key_ND)].mul_(inverse_std_M[rows, None]).sub_(shift_M1[rows]).exp_()
+            probability = strip.mul_(inverse_std_M[rows, None]).sub_(shift_M1[rows]).exp_()
             probability.mul_(scale_M1[rows])
             torch.mm(probability, key_ND, out=grad_query_MD[rows])
             grad_key_ND.addmm_(probability.T, query_MD[rows])

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pca_core.association import epilogue
+from pca_core.association import tiled
 from pca_core.association.similarity import make_directions
+from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways
 
 pytest.importorskip("numba")
@@ -29,14 +30,17 @@ def both_ways(how, *arguments):
     results = []
     for smallest in (2**60, 0):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(epilogue, "FUSED_FROM", smallest)
+            patch.setattr(tiled, "FUSED_FROM", smallest)
             results.append(how(*arguments))
     return results
 
 
-def assert_same(expected, got):
-    torch.testing.assert_close(got.score_RK, expected.score_RK, rtol=0, atol=0)
-    torch.testing.assert_close(got.log_normalizer_R, expected.log_normalizer_R, rtol=2e-6, atol=2e-6)
+def assert_same(expected, got, direction):
+    """Products of other shapes round otherwise; that is all the difference there may be, and it counts in deviations of the row."""
+    rounding = 3e-7 * direction.query_RD.norm(dim=1).max() * direction.key_ND.norm(dim=1).max()
+    torch.testing.assert_close(got.score_RK, expected.score_RK, rtol=0, atol=rounding.item())
+    allowed = 2e-6 * (1 + expected.log_normalizer_R.abs()) + rounding * direction.inverse_std_R
+    assert ((got.log_normalizer_R - expected.log_normalizer_R).abs() <= allowed).all()
 
 
 def make_maps(rows, columns, channels, spread, seed):
@@ -50,8 +54,8 @@ def make_maps(rows, columns, channels, spread, seed):
 def test_cosine_both_ways(rows, columns, channels, spread, seed, tile_rows, top_k):
     directions = make_directions(*make_maps(rows, columns, channels, spread, seed), "feature")
     (there, back), (fused_there, fused_back) = both_ways(scan_both_ways, *directions, min(top_k, columns), tile_rows)
-    assert_same(there, fused_there)
-    assert_same(back, fused_back)
+    assert_same(there, fused_there, directions[0])
+    assert_same(back, fused_back, directions[1])
     # At ties the row may differ, its score may not.
     forward, _ = directions
     chosen = (forward.query_RD[fused_back.index_RK[:, 0]] * forward.key_ND).sum(1)
@@ -63,7 +67,7 @@ def test_cosine_both_ways(rows, columns, channels, spread, seed, tile_rows, top_
 def test_predictions_one_way(rows, columns, channels, spread, seed, tile_rows, top_k):
     maps = (logits.softmax(1) for logits in make_maps(rows, columns, channels, spread, seed))
     forward, _ = make_directions(*maps, "prediction")
-    assert_same(*both_ways(scan, forward, min(top_k, columns), tile_rows))
+    assert_same(*both_ways(scan, forward, min(top_k, columns), tile_rows), forward)
 
 
 def test_a_normaliser_that_overflows_is_repaired():
@@ -75,12 +79,12 @@ def test_a_normaliser_that_overflows_is_repaired():
     directions = make_directions(source, target, "feature")
     (there, _), (fused, _) = both_ways(scan_both_ways, *directions)
     assert fused.log_normalizer_R.isfinite().all()
-    assert_same(there, fused)
+    assert_same(there, fused, directions[0])
     assert fused.log_probability(directions[0])[0, 0].exp().item() == pytest.approx(1.0, abs=1e-4)
 
 
 def test_large_maps_take_the_fused_pass():
     directions = make_directions(torch.randn(2048, 4), torch.randn(2048, 4), "feature")
-    assert type(epilogue.make_epilogue(*directions, 2048)).__name__ == "FusedEpilogue"
+    assert tiled._choose_sweep(directions[0]).__name__ == "scan_fused"
     halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
-    assert isinstance(epilogue.make_epilogue(*halves, 2048), epilogue.TorchEpilogue)
+    assert tiled._choose_sweep(halves[0]) is scan_strips

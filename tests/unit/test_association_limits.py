@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pca_core import AssociationConfig, associate, association_loss
-from pca_core.association import tiled
+from pca_core.association import strips, tiled
 from pca_core.association.similarity import make_directions
 from pca_core.association.tiled import scan, scan_both_ways
 from pca_core.checks import InputError
@@ -55,8 +55,8 @@ def test_the_height_of_a_strip_changes_nothing(level, tile_rows):
 @pytest.mark.parametrize(("level", "sweeps"), [("feature", 1), ("prediction", 2)])
 def test_cosine_is_swept_once_for_both_ways(monkeypatch, level, sweeps):
     """The product is the same both ways; −KL is not."""
-    real, calls = tiled.iterate_strips, []
-    monkeypatch.setattr(tiled, "iterate_strips", lambda *given: (calls.append(given), real(*given))[1])
+    real, calls = strips.iterate_strips, []
+    monkeypatch.setattr(strips, "iterate_strips", lambda *given: (calls.append(given), real(*given))[1])
     source, target = torch.randn(2, 6, 5, 7).softmax(1)
     associate(source, target, torch.zeros(5, 7, dtype=torch.long), AssociationConfig(level))
     assert len(calls) == sweeps
@@ -88,7 +88,7 @@ MEASURE = """
 import sys
 import torch
 from pca_core import associate, association_loss
-from pca_core.association import epilogue
+from pca_core.association import tiled
 torch.set_num_threads(1)
 def mebibytes(key):  # not getrusage: its peak begins with that of the process that started this one
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(key))
@@ -104,7 +104,7 @@ def loss(a, b, labels):
 def one_pair(a, b, labels):
     associate(a[0], b[0], labels[0])
 call = {"dense": dense, "loss": loss, "associate": one_pair}[sys.argv[1]]
-epilogue.FUSED_FROM = 0
+tiled.FUSED_FROM = 0
 call(*make(300))  # what the libraries take once, the compiler included
 inputs = make(6000)
 before = mebibytes("VmRSS:")

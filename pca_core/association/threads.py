@@ -1,0 +1,48 @@
+"""Plain threads that each work through a part of a matrix with single-threaded torch calls.
+
+A product, the pass over it and the next product follow each other on one core, while the tile is still in its cache, and no
+thread waits for another before the end. numba's own thread pool will not do: two sessions may not enter it at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import torch
+
+
+def run_in_parts(work: Callable[[int, slice], object], length: int, least: int = 1) -> int:
+    """Call ``work(part, rows)`` for contiguous parts of ``range(length)``, one a thread, and wait for all.
+
+    The parts depend on nothing but the length and the number of threads, so that sums over parts are the same every time.
+
+    Args:
+        work: Must let go of the interpreter lock (torch does, numba with ``nogil``).
+        length: Rows to share out.
+        least: Rows below which a part is not worth a thread.
+
+    Returns:
+        Number of parts.
+    """
+    threads = torch.get_num_threads()
+    parts = max(1, min(threads, length // least))
+    bounds = [part * length // parts for part in range(parts + 1)]
+    jobs = [_pool(threads).submit(work, part, slice(*bounds[part : part + 2])) for part in range(parts)]
+    for job in jobs:
+        job.result()
+    return parts
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads with one torch thread each. ``set_num_threads`` also says what threads to come begin with: put that back."""
+    pool = ThreadPoolExecutor(threads, "association", initializer=torch.set_num_threads, initargs=(1,))
+    all_there = threading.Barrier(threads + 1)
+    for _ in range(threads):
+        pool.submit(all_there.wait)
+    all_there.wait()
+    torch.set_num_threads(threads)
+    return pool
