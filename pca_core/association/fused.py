@@ -1,144 +1,43 @@
 """Association on the CPU at the speed of the matrix product: tile by tile, all that is wanted of a tile is taken while it is hot.
 
-Each thread owns a range of rows. It multiplies a tile of 512 × 1,024 scores (two megabytes) and passes over it four rows at a
-time with loops that numba compiles to vector instructions: softmax sums of rows and columns, best columns of a row, best row
-of a column. What torch would do in a dozen sweeps over a strip then costs about a tenth of the product.
+Each thread owns a range of rows. It multiplies a tile of 512 × 1,024 scores (two megabytes) and lets the loops of
+:mod:`pca_core.association.kernels` take from it what is wanted: softmax sums of rows and columns, best columns of a row, best
+row of a column. What torch would do in a dozen sweeps over a strip then costs about a seventh of the product.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from pca_core.association.kernels import QUAD, sweep_both, sweep_rows, to_probabilities
 from pca_core.association.similarity import Direction
 from pca_core.association.strips import Scan
 from pca_core.association.threads import run_in_parts
 
 TILE_ROWS, TILE_COLUMNS = 512, 1024
 LOG2_E = 1.4426950408889634
-_QUAD = 4  # rows that a pass takes together
-_CHUNK = 512  # scores of a row whose maximum decides whether they are looked through one by one
-_LANES = 64  # running sums and maxima side by side: several vector registers, so that no addition waits for the one before
-_F, _I = np.float32, np.int32
-_ROUND = _F(12582912.0)  # 1.5 · 2^23: adding it rounds a float32 to a whole number, which its low bits then hold
-_BIAS, _MANTISSA_BITS = _I(127), _I(23)
-_LEAST, _MOST = _F(-127.0), _F(128.0)
-# 2^r on [−0.5, 0.5], least relative error for its degree: 7.5e-8, about the rounding of float32.
-_P0, _P1, _P2, _P3, _P4, _P5 = map(
-    _F, (1.0000000716556785, 0.6931469670586041, 0.24022119718703475, 0.05550713280924201, 0.009675541618402323, 0.0013276470424411514)
-)
-# No "reassoc": it would cancel the rounding constant. Scores are finite, so maxima need no care for NaN and signed zeros.
-_compile_inline = njit(fastmath={"contract"}, error_model="numpy", nogil=True, inline="always")
-_compile = njit(fastmath={"contract", "nnan", "nsz"}, error_model="numpy", nogil=True, cache=True)
 
 
-@_compile_inline
-def _exp2(t):
-    """2^t in float32: zero from t = −127 down, infinity from 128 up."""
-    t = t if t > _LEAST else _LEAST
-    t = t if t < _MOST else _MOST
-    shifted = _F(t + _ROUND)
-    r = _F(t - _F(shifted - _ROUND))
-    p = _F(_P5 * r + _P4)
-    p = _F(p * r + _P3)
-    p = _F(p * r + _P2)
-    p = _F(p * r + _P1)
-    p = _F(p * r + _P0)
-    return _F(p * _I((shifted.view(_I) + _BIAS) << _MANTISSA_BITS).view(_F))
+def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yield (rows, columns, scores); the scores have a multiple of four rows, those beyond ``rows`` −∞. The buffer is reused."""
+    buffer = torch.empty(_whole_quads(tile_rows) * TILE_COLUMNS)
+    for row in range(rows.start, rows.stop, tile_rows):
+        strip = slice(row, min(row + tile_rows, rows.stop))
+        height = strip.stop - strip.start
+        for column in range(0, len(direction.key_ND), TILE_COLUMNS):
+            keys_TD = direction.key_ND[column : column + TILE_COLUMNS]
+            tile = buffer[: _whole_quads(height) * len(keys_TD)].view(-1, len(keys_TD))
+            torch.mm(direction.query_RD[strip], keys_TD.T, out=tile[:height])
+            tile[height:] = -torch.inf
+            yield strip, slice(column, column + len(keys_TD)), tile
 
 
-@_compile
-def _sweep_row(scores, mean, scale, lane_sum, lane_max):
-    """Softmax sum and maximum of a stretch of one row."""
-    for lane in range(_LANES):
-        lane_sum[lane] = _F(0.0)
-        lane_max[lane] = _F(-np.inf)
-    whole = scores.shape[0] - scores.shape[0] % _LANES
-    for start in range(0, whole, _LANES):
-        part = scores[start : start + _LANES]
-        for lane in range(_LANES):
-            score = part[lane]
-            lane_sum[lane] += _exp2(_F(_F(score - mean) * scale))
-            lane_max[lane] = score if score > lane_max[lane] else lane_max[lane]
-    for place in range(whole, scores.shape[0]):
-        score = scores[place]
-        lane_sum[place - whole] += _exp2(_F(_F(score - mean) * scale))
-        lane_max[place - whole] = max(score, lane_max[place - whole])
-    total, most = _F(0.0), _F(-np.inf)
-    for lane in range(_LANES):
-        total += lane_sum[lane]
-        most = max(lane_max[lane], most)
-    return total, most
-
-
-@_compile
-def _keep_best(scores, first_column, best_score, best_column):
-    """Sort into the k best of a row what belongs there; of equal scores the first column wins."""
-    last = best_score.shape[0] - 1
-    for place in range(scores.shape[0]):
-        score, column = scores[place], first_column + place
-        if score < best_score[last] or (score == best_score[last] and column > best_column[last]):
-            continue
-        rank = last
-        while rank > 0 and score > best_score[rank - 1]:
-            best_score[rank], best_column[rank] = best_score[rank - 1], best_column[rank - 1]
-            rank -= 1
-        best_score[rank], best_column[rank] = score, column
-
-
-@_compile
-def _sweep_rows(tile, first, stop, first_column, of_rows):
-    """Add rows ``first`` to ``stop`` of a tile to what they know."""
-    mean, scale, row_sum, best_score, best_column = of_rows
-    lane_sum, lane_max = np.empty(_LANES, _F), np.empty(_LANES, _F)
-    last = best_score.shape[1] - 1
-    for i in range(first, stop):
-        for start in range(0, tile.shape[1], _CHUNK):
-            chunk = tile[i, start : start + _CHUNK]
-            total, most = _sweep_row(chunk, mean[i], scale[i], lane_sum, lane_max)
-            row_sum[i] += total
-            if most > best_score[i, last]:  # ever rarer: about k times in the n-th chunk of n
-                _keep_best(chunk, first_column + start, best_score[i], best_column[i])
-
-
-@_compile
-def _add_quad(row0, row1, row2, row3, mean, scale, column_sum):
-    for j in range(column_sum.shape[0]):
-        m, s = mean[j], scale[j]
-        first = _F(_exp2(_F(_F(row0[j] - m) * s)) + _exp2(_F(_F(row1[j] - m) * s)))
-        second = _F(_exp2(_F(_F(row2[j] - m) * s)) + _exp2(_F(_F(row3[j] - m) * s)))
-        column_sum[j] += _F(first + second)
-
-
-@_compile
-def _better_of_two(row0, row1, index, best_score, best_row):
-    next_index = _I(index + 1)
-    for j in range(best_score.shape[0]):
-        score, row = best_score[j], best_row[j]
-        row = index if row0[j] > score else row
-        score = row0[j] if row0[j] > score else score
-        row = next_index if row1[j] > score else row
-        score = row1[j] if row1[j] > score else score
-        best_score[j], best_row[j] = score, row
-
-
-@_compile
-def _sweep_both(tile, first_row, first_column, of_rows, of_columns):
-    """Rows and columns of a tile, four rows at a time, so that they are still in the first cache for the second look.
-
-    The height of the tile is a multiple of four; rows beyond those of ``of_rows`` hold −∞, which adds nothing.
-    """
-    mean, scale, column_sum, best_score, best_row = of_columns
-    tile_sum = np.zeros(tile.shape[1], _F)
-    for i in range(0, tile.shape[0], _QUAD):
-        _sweep_rows(tile, i, min(i + _QUAD, of_rows[0].shape[0]), first_column, of_rows)
-        _add_quad(tile[i], tile[i + 1], tile[i + 2], tile[i + 3], mean, scale, tile_sum)
-        _better_of_two(tile[i], tile[i + 1], _I(first_row + i), best_score, best_row)
-        _better_of_two(tile[i + 2], tile[i + 3], _I(first_row + i + 2), best_score, best_row)
-    for j in range(tile.shape[1]):
-        column_sum[j] += tile_sum[j]
+def _whole_quads(rows: int) -> int:
+    return -(-rows // QUAD) * QUAD
 
 
 class _Sweep:
@@ -146,35 +45,31 @@ class _Sweep:
 
     def __init__(self, forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> None:
         self._forward, self._backward = forward, backward
-        self._tile_rows = -(-(tile_rows or TILE_ROWS) // _QUAD) * _QUAD
+        self._tile_rows = tile_rows or TILE_ROWS
         rows, columns = len(forward.query_RD), len(forward.key_ND)
-        best = np.full((rows, top_k), -np.inf, _F), np.zeros((rows, top_k), np.int64)
+        best = np.full((rows, top_k), -np.inf, np.float32), np.zeros((rows, top_k), np.int64)
         self._of_rows = (*_as_exponent_of_two(forward), np.zeros(rows), *best)
         threads = torch.get_num_threads()
         if backward is not None:
             self._column_moments = _as_exponent_of_two(backward)
-            self._of_columns = np.zeros((threads, columns)), np.full((threads, columns), -np.inf, _F), np.zeros((threads, columns), _I)
+            self._of_columns = (
+                np.zeros((threads, columns)),
+                np.full((threads, columns), -np.inf, np.float32),
+                np.zeros((threads, columns), np.int32),
+            )
 
     def run(self, part: int, rows: slice) -> None:
         """One thread's share."""
-        buffer = torch.empty(self._tile_rows, TILE_COLUMNS)
-        for start in range(rows.start, rows.stop, self._tile_rows):
-            strip = slice(start, min(start + self._tile_rows, rows.stop))
-            for column in range(0, len(self._forward.key_ND), TILE_COLUMNS):
-                self._add_tile(buffer, part, strip, slice(column, min(column + TILE_COLUMNS, len(self._forward.key_ND))))
-
-    def _add_tile(self, buffer: Tensor, part: int, rows: slice, columns: slice) -> None:
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        padded = -(-height // _QUAD) * _QUAD
-        tile = buffer.view(-1)[: padded * width].view(padded, width)
-        torch.mm(self._forward.query_RD[rows], self._forward.key_ND[columns].T, out=tile[:height])
-        tile[height:] = -torch.inf
-        of_rows = tuple(array[rows] for array in self._of_rows)
-        if self._backward is None:
-            _sweep_rows(tile.numpy(), 0, height, columns.start, of_rows)
-            return
-        of_columns = (*(array[columns] for array in self._column_moments), *(array[part, columns] for array in self._of_columns))
-        _sweep_both(tile.numpy(), rows.start, columns.start, of_rows, of_columns)
+        for strip, columns, tile in _iterate_tiles(self._forward, rows, self._tile_rows):
+            of_rows = tuple(array[strip] for array in self._of_rows)
+            if self._backward is None:
+                sweep_rows(tile.numpy(), 0, strip.stop - strip.start, columns.start, of_rows)
+                continue
+            of_columns = (
+                *(array[columns] for array in self._column_moments),
+                *(array[part, columns] for array in self._of_columns),
+            )
+            sweep_both(tile.numpy(), strip.start, columns.start, of_rows, of_columns)
 
     def scan_rows(self) -> Scan:
         _, _, row_sum, best_score, best_column = map(torch.from_numpy, self._of_rows)
@@ -192,8 +87,24 @@ def scan_fused(
 ) -> tuple[Scan, Scan | None]:
     """What :func:`pca_core.association.strips.scan_strips` does, for float32 on the CPU."""
     sweep = _Sweep(forward, backward, top_k, tile_rows)
-    run_in_parts(sweep.run, len(forward.query_RD), least=_QUAD)
+    run_in_parts(sweep.run, len(forward.query_RD), least=QUAD)
     return sweep.scan_rows(), None if backward is None else sweep.scan_columns()
+
+
+def softmax_matmul_fused(
+    direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None
+) -> Tensor:
+    """What :func:`pca_core.association.tiled.softmax_matmul` does, for float32 on the CPU."""
+    result = value_NV.new_zeros(len(direction.query_RD), value_NV.size(1))
+    of_rows = *_as_exponent_of_two(direction), (log_normalizer_R.double() * LOG2_E).float().numpy()
+
+    def work(_: int, rows: slice) -> None:
+        for strip, columns, tile in _iterate_tiles(direction, rows, tile_rows or TILE_ROWS):
+            to_probabilities(tile.numpy(), *(array[strip] for array in of_rows))
+            result[strip].addmm_(tile[: strip.stop - strip.start], value_NV[columns])
+
+    run_in_parts(work, len(result), least=QUAD)
+    return result
 
 
 def _as_exponent_of_two(direction: Direction) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ On the CPU in float32 the tiles of :mod:`pca_core.association.fused` are swept, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -40,28 +41,28 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
 
 
 def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> tuple[Scan, Scan | None]:
-    sweep = _choose_sweep(forward)
-    rows, columns = sweep(forward, backward, top_k, tile_rows)
+    fused = _fused_module(forward)
+    rows, columns = (fused.scan_fused if fused else scan_strips)(forward, backward, top_k, tile_rows)
     return _repair(forward, rows, tile_rows), backward and _repair(backward, columns, tile_rows)
 
 
-def _choose_sweep(forward: Direction) -> Callable[..., tuple[Scan, Scan | None]]:
-    """The fused tiles where they can run and pay, else plain torch."""
-    query_RD = forward.query_RD
-    if len(query_RD) * len(forward.key_ND) >= FUSED_FROM and query_RD.device.type == "cpu" and query_RD.dtype == torch.float32:
-        try:
-            from pca_core.association.fused import scan_fused
-
-            return scan_fused
-        except (ImportError, RuntimeError):  # no numba for this Python, or nowhere to keep what it compiles: slower, not different
-            pass
-    return scan_strips
+def _fused_module(direction: Direction) -> ModuleType | None:
+    """The fused tiles where they can run and pay, else None: plain torch."""
+    query_RD, key_ND = direction.query_RD, direction.key_ND
+    if len(query_RD) * len(key_ND) < FUSED_FROM or query_RD.device.type != "cpu" or query_RD.dtype != torch.float32:
+        return None
+    try:
+        return import_module("pca_core.association.fused")
+    except (ImportError, RuntimeError):  # no numba for this Python, or nowhere to keep what it compiles: slower, not different
+        return None
 
 
 def warm_up() -> None:
-    """Compile what is compiled, both kinds of sweep, so that nobody waits for it: seconds once a machine, then kept on disk."""
+    """Compile what is compiled, so that nobody waits for it: seconds once a machine, then kept on disk."""
     pixels = torch.eye(8).repeat(256, 1)
-    scan_both_ways(*make_directions(pixels, pixels, "feature"))
+    forward, backward = make_directions(pixels, pixels, "feature")
+    there, _ = scan_both_ways(forward, backward)
+    softmax_matmul(forward, pixels, there.log_normalizer_R)
     scan_both_ways(*make_directions(pixels.softmax(1), pixels.softmax(1), "prediction"))
 
 
@@ -82,6 +83,8 @@ def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:
 @torch.no_grad()
 def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """``Σ_j p(j|i) value_j`` for every row i: (R, V). Values may have any width."""
+    if fused := _fused_module(direction):
+        return fused.softmax_matmul_fused(direction, value_NV, log_normalizer_R, tile_rows)
     result = value_NV.new_empty(len(direction.query_RD), value_NV.size(1))
     for rows, strip in iterate_strips(direction.query_RD, direction.key_ND, tile_rows):
         shift_R1 = (direction.mean_R[rows] * direction.inverse_std_R[rows] + log_normalizer_R[rows])[:, None]

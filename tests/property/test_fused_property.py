@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pca_core.association import tiled
 from pca_core.association.similarity import make_directions
 from pca_core.association.strips import scan_strips
-from pca_core.association.tiled import scan, scan_both_ways
+from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
 
 pytest.importorskip("numba")
 examples = settings(max_examples=50, deadline=None)
@@ -36,7 +36,7 @@ def both_ways(how, *arguments):
 
 
 def assert_same(expected, got, direction):
-    """Products of other shapes round otherwise; that is all the difference there may be, and it counts in deviations of the row."""
+    """Products of other shapes round otherwise; that is all the difference, and it counts in deviations of the row."""
     rounding = 3e-7 * direction.query_RD.norm(dim=1).max() * direction.key_ND.norm(dim=1).max()
     torch.testing.assert_close(got.score_RK, expected.score_RK, rtol=0, atol=rounding.item())
     allowed = 2e-6 * (1 + expected.log_normalizer_R.abs()) + rounding * direction.inverse_std_R
@@ -83,8 +83,19 @@ def test_a_normaliser_that_overflows_is_repaired():
     assert fused.log_probability(directions[0])[0, 0].exp().item() == pytest.approx(1.0, abs=1e-4)
 
 
+@examples
+@given(**shapes, width=st.integers(1, 9))
+def test_softmax_times_values(rows, columns, channels, spread, seed, tile_rows, top_k, width):
+    forward, _ = make_directions(*make_maps(rows, columns, channels, spread, seed), "feature")
+    values = torch.randn(columns, width, generator=torch.Generator().manual_seed(seed))
+    normalizer = scan_strips(forward, None, 1)[0].log_normalizer_R
+    expected, fused = both_ways(softmax_matmul, forward, values, normalizer, tile_rows)
+    allowed = (2e-6 + 1e-6 * forward.inverse_std_R) * (1 + values.abs().max())
+    assert ((expected - fused).abs() <= allowed[:, None]).all()
+
+
 def test_large_maps_take_the_fused_pass():
     directions = make_directions(torch.randn(2048, 4), torch.randn(2048, 4), "feature")
-    assert tiled._choose_sweep(directions[0]).__name__ == "scan_fused"
+    assert tiled._fused_module(directions[0]).__name__.endswith("fused")
     halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
-    assert tiled._choose_sweep(halves[0]) is scan_strips
+    assert tiled._fused_module(halves[0]) is None

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pca_core import AssociationConfig, associate, association_loss
-from pca_core.association import strips, tiled
+from pca_core.association import strips
 from pca_core.association.similarity import make_directions
 from pca_core.association.tiled import scan, scan_both_ways
 from pca_core.checks import InputError
