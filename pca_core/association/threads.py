@@ -39,10 +39,15 @@ def run_in_parts(work: Callable[[int, slice], object], length: int, least: int =
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads with one torch thread each. ``set_num_threads`` also says what threads to come begin with: put that back."""
-    pool = ThreadPoolExecutor(threads, "association", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(threads, "association", initializer=_take_one_torch_thread)
     all_there = threading.Barrier(threads + 1)
     for _ in range(threads):
         pool.submit(all_there.wait)
     all_there.wait()
     torch.set_num_threads(threads)
     return pool
+
+
+def _take_one_torch_thread() -> None:
+    torch.get_num_threads()  # a new thread takes the number of the process at its first call: that one must come before ours
+    torch.set_num_threads(1)
