@@ -1,1 +1,1 @@
-"""Procedural street scenes with exact labels, in two domains: ``noon`` and ``dusk``."""
+"""The built-in streets: procedural scenes in two domains, rendered with Blender's Cycles. Only scripts/ knows Blender."""

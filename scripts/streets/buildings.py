@@ -1,181 +1,210 @@
-"""Buildings: façade textures mapped in perspective, end walls, roofs, awnings."""
+"""Houses: walls, roofs, and bay by bay what the style puts on the front, which looks along −x until the house is turned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-
 import numpy as np
 
-from .canvas import RGB, Canvas, mix, pick, scaled, vary
-from .facades import Wall, draw_facade
-from .labels import BUILDING
-from .style import Style
+from scripts.streets.mesh import Mesh
+from scripts.streets.street import Building
+
+FLOOR = {"plaster": 3.1, "brick": 3.2, "concrete": 3.0, "glass": 3.3}
+GROUND = {"plaster": 3.6, "brick": 4.0, "concrete": 3.8, "glass": 4.4}
 
 
-@dataclass(frozen=True)
-class Building:
-    """A house beside the street: its façade runs from ``z0`` to ``z1`` at ``x``."""
+def make_building(building: Building) -> Mesh:
+    """One house in the coordinates of the street."""
+    rng = np.random.default_rng(building.seed)
+    mesh = Mesh()
+    front = _FRONTS[building.style]
+    length, depth = building.length, building.depth
+    height = GROUND[building.style] + FLOOR[building.style] * (building.floors - 1)
+    mesh.box((depth / 2, length / 2, height / 2), (depth, length, height), "wall")
+    front(mesh, building, height, rng)
+    _side_windows(mesh, building, rng)
+    if building.style == "plaster":
+        _gable_roof(mesh, length, depth, height, rng)
+    else:
+        _flat_roof(mesh, length, depth, height, building.style, rng)
+    if building.side > 0:
+        return mesh.moved((building.x, building.y, 0))
+    if building.side < 0:
+        return mesh.moved((building.x, building.y + length, 0), yaw=np.pi)
+    return (
+        mesh.moved((building.x, building.y, 0), yaw=np.pi / 2).moved((length, 0, 0)) if building.side else _turned(mesh, building)
+    )
 
-    style: Style
-    seed: int
-    x: float
-    z0: float
-    z1: float
-    floors: int
-    kind: str
-    roof: str
-    front: float = 0.0
 
-    @property
-    def depth(self) -> float:
-        """Far end: whatever stands in front of the façade is drawn later."""
-        return self.z1
+def _turned(mesh: Mesh, building: Building) -> Mesh:
+    """Front towards −y: x of the house becomes y, y becomes −x."""
+    return mesh.moved((building.x, building.y, 0), yaw=np.pi / 2).moved((building.length, 0, 0))
 
-    @property
-    def eaves(self) -> float:
-        """Height of the façade."""
-        return 3.9 + 3.1 * (self.floors - 1)
 
-    def hulls(self) -> list[np.ndarray]:
-        """Volumes that cast shadows."""
-        side = 1 if self.x > 0 else -1
-        corners = [(x, y, z) for x in (self.x, self.x + side * 8) for y in (0.6, self.eaves + 1.5) for z in (self.z0, self.z1)]
-        return [np.array(corners)]
+def _bays(length: float, width: float) -> np.ndarray:
+    """Centres of equal bays of about ``width`` metres."""
+    count = max(2, int(length / width))
+    return (np.arange(count) + 0.5) * length / count
 
-    def draw(self, canvas: Canvas) -> None:
-        """Draw roof, end wall and façade."""
-        rng = np.random.default_rng(self.seed)
-        wall = vary(rng, pick(rng, self.style.walls), 7)
-        roof = vary(rng, pick(rng, self.style.roofs), 8)
-        side = 1.0 if self.x > 0 else -1.0
-        self._end(canvas, wall, roof, side, rng)
-        if self.roof != "flat":
-            self._roof(canvas, roof, side, rng)
-        self._facade(canvas, wall, side, rng)
-        if self.kind in ("plaster", "brick"):
-            self._awning(canvas, side, rng)
 
-    def _end(self, canvas: Canvas, wall: RGB, roof: RGB, side: float, rng: np.random.Generator) -> None:
-        """The wall towards the camera, seen over a lower neighbour or in a gap."""
-        x0, x1 = self.x, self.x + side * 10
-        z, h = self.z0, self.eaves
-        top = min(h, canvas.camera.visible_top(z))
-        quad = np.array([[x0, top, z], [x1, top, z], [x1, 0, z], [x0, 0, z]])
-        board = Wall.fitting(canvas, quad, 10.0, top, scaled(wall, 0.93))
-        for i in range(self.floors):
-            for u in (2.5, 6.2):
-                if rng.random() < 0.6:
-                    y = 1.2 + 3.1 * i
-                    board.rect(u - 0.1, y - 0.1, u + 1.2, y + 1.5, scaled(wall, 1.1))
-                    glass, glow = self._pane(rng)
-                    board.rect(u, y, u + 1.1, y + 1.4, glass, glow)
-        order = quad if side > 0 else quad[[1, 0, 3, 2]]
-        canvas.texture(board.finished(canvas, (0.0, 0.0, -1.0), (z, z)), order, BUILDING)
-        if self.roof == "gable":
-            peak = np.array([[x0, h, z], [x0 + side * 5, h + 4.6, z], [x1, h, z]])
-            canvas.paint(peak, scaled(wall, 0.9), BUILDING, (0.0, 0.0, -1.0))
+def _window(width: float, height: float, glass: str, frame: str, *, bars: bool = True, x: float = 0.0) -> Mesh:
+    """A window around the origin in a wall at x = 0, seen from −x."""
+    mesh = Mesh().box((x - 0.005, 0, 0), (0.03, width, height), glass)
+    for dy, dz, w, h in (
+        (0, height / 2, width + 0.16, 0.09),
+        (0, -height / 2, width + 0.16, 0.09),
+        (width / 2, 0, 0.08, height),
+        (-width / 2, 0, 0.08, height),
+    ):
+        mesh.box((x - 0.03, dy, dz), (0.08, w, h), frame)
+    if bars:
+        mesh.box((x - 0.025, 0, 0), (0.05, 0.05, height), frame)
+        mesh.box((x - 0.025, 0, height * 0.12), (0.05, width, 0.05), frame)
+    return mesh
 
-    def _pane(self, rng: np.random.Generator) -> tuple[RGB, int]:
-        if rng.random() < self.style.lit:
-            return vary(rng, (255, 208, 128), 14), int(rng.integers(120, 215))
-        return ((66, 76, 96), 0) if self.style.night else ((104, 140, 172), 0)
 
-    def _roof(self, canvas: Canvas, roof: RGB, side: float, rng: np.random.Generator) -> None:
-        back, rise = (5.0, 4.6) if self.roof == "gable" else (0.9, 2.6)
-        slope = np.array([-side * rise, back, 0.0])
-        if not self._seen(canvas, slope):
-            return
-        x0, x1 = self.x - side * 0.35, self.x + side * back
-        h0, h1 = self.eaves - 0.05, self.eaves + rise
-        length = self.z1 - self.z0
-        quad = np.array([[x1, h1, self.z0], [x1, h1, self.z1], [x0, h0, self.z1], [x0, h0, self.z0]])
-        board = Wall.fitting(canvas, quad, length, rise, roof)
-        for i in range(1, 12):
-            board.rect(0, i * rise / 12, length, i * rise / 12 + 0.05, scaled(roof, 0.82))
-        step = rng.uniform(2.4, 3.4)
-        for u in np.arange(step / 2, length - 1.2, step):
-            board.rect(u - 0.15, 0.5, u + 1.25, 1.95, scaled(roof, 0.7) if self.roof == "gable" else (236, 230, 218))
-            glass, glow = self._pane(rng)
-            board.rect(u, 0.6, u + 1.1, 1.8, glass, glow)
-        normal = tuple(float(c) for c in slope / np.linalg.norm(slope))
-        order = quad if side < 0 else quad[[1, 0, 3, 2]]
-        canvas.texture(board.finished(canvas, normal, self._ends(side)), order, BUILDING)
-        self._chimney(canvas, x1, h1, rng)
+def _scatter(mesh: Mesh, places: np.ndarray, dark: Mesh, lit: Mesh, share_lit: float, rng: np.random.Generator) -> None:
+    """Dark windows at most places, lit ones at the others."""
+    if len(places) == 0:
+        return
+    is_lit = rng.random(len(places)) < share_lit
+    mesh.repeat(dark, places[~is_lit])
+    mesh.repeat(lit, places[is_lit])
 
-    def _seen(self, canvas: Canvas, slope: np.ndarray) -> bool:
-        """Whether the camera is on the outer side of the roof, at both of its ends."""
-        cam = canvas.camera
-        eye = -cam.height if cam.mirror else cam.height
-        shifts = (cam.bend * z * z for z in (self.z0, self.z1))
-        return all(slope[0] * (cam.side - s - self.x) + slope[1] * (eye - self.eaves) > 0 for s in shifts)
 
-    def _chimney(self, canvas: Canvas, x: float, h: float, rng: np.random.Generator) -> None:
-        z = rng.uniform(self.z0 + 1, self.z1 - 1)
-        box = np.array([[x - 0.5, h - 1, z], [x - 0.5, h + 1.1, z], [x + 0.5, h + 1.1, z], [x + 0.5, h - 1, z]])
-        canvas.paint(box, (168, 104, 86), BUILDING, (0.0, 0.0, -1.0))
+def _grid(ys: np.ndarray, floors: int, ground: float, floor: float, rise: float) -> np.ndarray:
+    """(n, 3) places of the windows of all upper floors."""
+    return np.array([(0.0, y, ground + floor * k + rise) for k in range(floors - 1) for y in ys]).reshape(-1, 3)
 
-    def _ends(self, side: float) -> tuple[float, float]:
-        return (self.z0, self.z1) if side < 0 else (self.z1, self.z0)
 
-    def _facade(self, canvas: Canvas, wall: RGB, side: float, rng: np.random.Generator) -> None:
-        h, x = self.eaves, self.x
-        top = h + (0.9 if self.roof == "flat" else 0.0)
-        seen = min(top, canvas.camera.visible_top(self.z1))
-        length = self.z1 - self.z0
-        quad = np.array([[x, seen, self.z0], [x, seen, self.z1], [x, 0, self.z1], [x, 0, self.z0]])
-        board = Wall.fitting(canvas, quad, length, seen, wall)
-        draw_facade(board, self.style, self.kind, self.floors, rng)
-        order = quad if side < 0 else quad[[1, 0, 3, 2]]
-        canvas.texture(board.finished(canvas, (-side, 0.0, 0.0), self._ends(side)), order, BUILDING)
-        lip = 0.45
-        eave = np.array([[x, top, self.z0], [x - side * lip, top, self.z0], [x - side * lip, top, self.z1]])
-        eave = np.vstack([eave, [[x, top, self.z1]]])
-        canvas.paint(eave, scaled(wall, 0.55), BUILDING, (0.0, -1.0, 0.0))
-        low = eave[1:3] - np.array([0, 0.3, 0])
-        canvas.paint(np.vstack([eave[1:3], low[::-1]]), scaled(wall, 1.06), BUILDING, (-side, 0.0, 0.0))
+def _plaster_front(mesh: Mesh, building: Building, height: float, rng: np.random.Generator) -> None:
+    length, floors = building.length, building.floors
+    ys = _bays(length, rng.uniform(2.2, 2.9))
+    shutter = str(rng.choice(["shutter green", "shutter blue", "shutter brown"]))
+    window = _window(1.05, 1.55, "glass", "white")
+    window.box((-0.08, 0, -0.86), (0.22, 1.4, 0.07), "stone")
+    if rng.random() < 0.7:
+        window.boxes([(-0.05, -0.83, 0), (-0.05, 0.83, 0)], (0.06, 0.50, 1.6), shutter)
+    else:
+        window.box((-0.07, 0, 0.93), (0.16, 1.35, 0.14), "stone")
+    mesh.repeat(window, _grid(ys, floors, 3.6, 3.1, 1.35))
+    door = int(rng.integers(len(ys)))
+    is_shop = rng.random() < 0.35
+    for k, y in enumerate(ys):
+        if k == door:
+            mesh.box((-0.03, y, 1.15), (0.08, 1.05, 2.3), "door").box((-0.06, y, 2.4), (0.14, 1.35, 0.18), "stone")
+            mesh.box((-0.25, y, 0.1), (0.5, 1.5, 0.2), "stone")
+        elif is_shop:
+            mesh.repeat(_window(1.9, 2.0, "glass", shutter, bars=False), [(0, y, 1.45)])
+        else:
+            mesh.repeat(window, [(0, y, 1.75)])
+    if is_shop:
+        _awning(mesh, length, str(rng.choice(["awning red", "awning green", "awning cream"])))
+    mesh.boxes([(-0.03, length / 2, 3.35), (-0.09, length / 2, height - 0.1)], (0.2, length, 0.2), "stone")
+    mesh.box((-0.02, length / 2, 0.35), (0.06, length, 0.7), "plinth")
+    if rng.random() < 0.4 and floors > 2:
+        _balcony(mesh, ys[int(rng.integers(len(ys)))], 3.65, "iron")
 
-    def _awning(self, canvas: Canvas, side: float, rng: np.random.Generator) -> None:
-        """A striped awning over a shop."""
+
+def _awning(mesh: Mesh, length: float, material: str) -> None:
+    corners = [(0, 0.3, 3.1), (0, length - 0.3, 3.1), (-1.1, length - 0.3, 2.55), (-1.1, 0.3, 2.55)]
+    mesh.add(corners, [[0, 1, 2, 3]], material)
+    mesh.box((-1.1, length / 2, 2.45), (0.03, length - 0.6, 0.22), material)
+
+
+def _balcony(mesh: Mesh, y: float, z: float, rail: str) -> None:
+    mesh.box((-0.55, y, z), (1.1, 2.0, 0.14), "stone")
+    mesh.boxes([(-1.05, y + dy, z + 0.5) for dy in np.arange(-0.95, 1.0, 0.16)], (0.025, 0.025, 0.9), rail)
+    mesh.box((-1.05, y, z + 0.97), (0.05, 2.0, 0.05), rail)
+
+
+def _brick_front(mesh: Mesh, building: Building, height: float, rng: np.random.Generator) -> None:
+    length, floors = building.length, building.floors
+    ys = _bays(length, rng.uniform(2.4, 3.1))
+    dark, lit = (_window(1.1, 1.9, glass, "dark frame") for glass in ("glass", "lit glass"))
+    for window in (dark, lit):
+        window.box((-0.06, 0, 1.08), (0.14, 1.5, 0.24), "concrete trim").box((-0.08, 0, -1.02), (0.2, 1.4, 0.1), "concrete trim")
+    _scatter(mesh, _grid(ys, floors, 4.0, 3.2, 1.5), dark, lit, 0.25, rng)
+    shop_dark, shop_lit = (_window(2.0, 2.4, glass, "dark frame", bars=False) for glass in ("glass", "shop glass"))
+    _scatter(mesh, np.array([(0, y, 1.55) for y in ys]), shop_dark, shop_lit, 0.5, rng)
+    mesh.box((-0.06, length / 2, 3.25), (0.16, length, 0.65), str(rng.choice(["fascia dark", "fascia red", "fascia green"])))
+    mesh.boxes([(-0.10, length / 2, height - 0.15), (-0.05, length / 2, height - 0.6)], (0.26, length, 0.24), "concrete trim")
+    if rng.random() < 0.4:  # fire escape
+        y = ys[len(ys) // 2]
+        for k in range(1, floors):
+            _balcony(mesh, y, 4.0 + 3.2 * (k - 1) + 0.1, "iron")
+
+
+def _concrete_front(mesh: Mesh, building: Building, height: float, rng: np.random.Generator) -> None:
+    length, floors = building.length, building.floors
+    ys = _bays(length, rng.uniform(3.2, 4.2))
+    width = length / len(ys)
+    dark, lit = (_window(width * 0.8, 1.45, glass, "dark frame") for glass in ("glass", "lit glass"))
+    _scatter(mesh, _grid(ys, floors, 3.8, 3.0, 1.55), dark, lit, 0.3, rng)
+    mesh.boxes([(-0.02, length / 2, 3.8 + 3.0 * k) for k in range(floors)], (0.1, length, 0.28), "concrete trim")
+    mesh.boxes([(-0.08, k * width, height / 2) for k in range(len(ys) + 1)], (0.2, 0.35, height), "concrete trim")
+    shop_dark, shop_lit = (_window(width * 0.86, 2.5, glass, "dark frame", bars=False) for glass in ("glass", "shop glass"))
+    _scatter(mesh, np.array([(0, y, 1.6) for y in ys]), shop_dark, shop_lit, 0.4, rng)
+    if rng.random() < 0.6:
+        for k in range(1, floors):
+            mesh.box((-0.6, length / 2, 3.8 + 3.0 * (k - 1) + 0.02), (1.2, length * 0.9, 0.16), "concrete trim")
+            mesh.box((-1.17, length / 2, 3.8 + 3.0 * (k - 1) + 0.55), (0.06, length * 0.9, 0.95), "panel")
+
+
+def _glass_front(mesh: Mesh, building: Building, height: float, rng: np.random.Generator) -> None:
+    length, floors = building.length, building.floors
+    ys = _bays(length, 1.6)
+    width = length / len(ys)
+    dark, lit = (Mesh().box((-0.03, 0, 0), (0.06, width * 0.96, 2.5), glass) for glass in ("curtain glass", "lit glass"))
+    _scatter(mesh, _grid(ys, floors, 4.4, 3.3, 1.75), dark, lit, 0.22, rng)
+    mesh.boxes([(-0.06, k * width, (height + 4.4) / 2) for k in range(len(ys) + 1)], (0.16, 0.07, height - 4.4), "metal")
+    mesh.boxes([(-0.05, length / 2, 4.4 + 3.3 * k + 0.2) for k in range(floors - 1)], (0.12, length, 0.5), "panel")
+    lobby_dark, lobby_lit = (Mesh().box((-0.02, 0, 0), (0.05, width * 0.94, 3.4), glass) for glass in ("glass", "shop glass"))
+    _scatter(mesh, np.array([(0, y, 1.9) for y in ys]), lobby_dark, lobby_lit, 0.5, rng)
+    mesh.box((-0.5, length / 2, 4.1), (1.2, length * 0.5, 0.2), "metal")
+
+
+_FRONTS = {"plaster": _plaster_front, "brick": _brick_front, "concrete": _concrete_front, "glass": _glass_front}
+
+
+def _side_windows(mesh: Mesh, building: Building, rng: np.random.Generator) -> None:
+    """A few windows on the walls that look up and down the street."""
+    ground, floor = GROUND[building.style], FLOOR[building.style]
+    frame = "white" if building.style == "plaster" else "dark frame"
+    dark, lit = (
+        Mesh().box((0, 0, 0), (0.9, 0.04, 1.3), glass).box((0, 0, -0.7), (1.05, 0.1, 0.08), frame)
+        for glass in ("glass", "lit glass")
+    )
+    places = [
+        (x, y, ground + floor * k + 1.5)
+        for y in (-0.01, building.length + 0.01)
+        for k in range(building.floors - 1)
+        for x in np.arange(1.8, building.depth - 1, 2.6)
+        if rng.random() < 0.6
+    ]
+    _scatter(mesh, np.array(places).reshape(-1, 3), dark, lit, 0.0 if building.style == "plaster" else 0.25, rng)
+
+
+def _gable_roof(mesh: Mesh, length: float, depth: float, height: float, rng: np.random.Generator) -> None:
+    """A tiled roof whose ridge runs along the street, with a chimney and sometimes a dormer."""
+    rise, over = depth * rng.uniform(0.28, 0.42), 0.45
+    corners = [(-over, 0, height), (depth / 2, 0, height + rise), (depth + over, 0, height)]
+    far = [(x, length, z) for x, _, z in corners]
+    mesh.add(corners + far, [[0, 3, 4, 1], [1, 4, 5, 2]], "tiles")
+    mesh.add(corners + far, [[0, 1, 2, 2], [3, 5, 4, 4]], "wall")
+    mesh.box((-over, length / 2, height - 0.02), (0.12, length, 0.12), "metal")
+    for y in rng.uniform(1, length - 1, rng.integers(1, 3)):
+        mesh.box((depth * 0.4, y, height + rise), (0.6, 0.7, 1.5), "chimney")
+    for y in _bays(length, 4.0):
         if rng.random() < 0.45:
-            return
-        first = pick(rng, self.style.cars)
-        second = (250, 246, 236) if not self.style.night else scaled(first, 0.6)
-        z0, z1 = self.z0 + 0.6, self.z1 - 0.6
-        cuts = np.linspace(z0, z1, int((z1 - z0) / 0.7) + 2)
-        xi, xo = self.x, self.x - side * 1.3
-        normal = (-side * 0.5, 0.87, 0.0)
-        for i, (a, b) in reversed(list(enumerate(pairwise(cuts)))):
-            rgb = first if i % 2 else second
-            canvas.paint(np.array([[xi, 3.35, a], [xi, 3.35, b], [xo, 2.75, b], [xo, 2.75, a]]), rgb, BUILDING, normal)
-            skirt = np.array([[xo, 2.75, a], [xo, 2.75, b], [xo, 2.45, b], [xo, 2.45, a]])
-            canvas.paint(skirt, scaled(rgb, 0.9), BUILDING, (-side, 0.0, 0.0))
+            z = height + rise * 0.42
+            mesh.box((depth * 0.2, y, z + 0.25), (1.3, 1.2, 1.2), "wall")
+            mesh.repeat(_window(0.8, 0.85, "glass", "white"), [(depth * 0.2 - 0.66, y, z + 0.3)])
+            mesh.box((depth * 0.2 - 0.1, y, z + 0.92), (1.6, 1.45, 0.12), "tiles")
 
 
-@dataclass(frozen=True)
-class Skyline:
-    """Hazy blocks that close the far end of the street."""
-
-    style: Style
-    seed: int
-    depth: float
-
-    def hulls(self) -> list[np.ndarray]:
-        """Too far to cast a shadow that counts."""
-        return []
-
-    def draw(self, canvas: Canvas) -> None:
-        """Draw a row of fronts."""
-        rng = np.random.default_rng(self.seed)
-        centre = -canvas.camera.bend * self.depth**2
-        x = centre - 100.0
-        while x < centre + 100:
-            width = rng.uniform(9, 20)
-            height = rng.uniform(7, 15) * (1.7 if self.style.night else 1.0)
-            wall = mix(pick(rng, self.style.walls), self.style.haze_rgb, 0.15)
-            quad = np.array([[x, height, 0], [x + width, height, 0], [x + width, 0, 0], [x, 0, 0]])
-            quad[:, 2] = self.depth
-            board = Wall.fitting(canvas, quad, width, height, wall)
-            draw_facade(board, self.style, pick(rng, self.style.facades), max(2, int(height / 3.1)), rng)
-            canvas.texture(board.finished(canvas, (0.0, 0.0, -1.0), (self.depth, self.depth)), quad, BUILDING)
-            x += width
+def _flat_roof(mesh: Mesh, length: float, depth: float, height: float, style: str, rng: np.random.Generator) -> None:
+    trim = "panel" if style == "glass" else "concrete trim"
+    mesh.boxes([(0.12, length / 2, height + 0.35), (depth - 0.12, length / 2, height + 0.35)], (0.24, length, 0.7), trim)
+    mesh.boxes([(depth / 2, 0.12, height + 0.35), (depth / 2, length - 0.12, height + 0.35)], (depth, 0.24, 0.7), trim)
+    for _ in range(rng.integers(0, 3)):
+        size = rng.uniform(1.2, 3.0, 3) * (1, 1, 0.8)
+        mesh.box((rng.uniform(2, depth - 2), rng.uniform(2, length - 2), height + size[2] / 2), size, "panel")

@@ -1,126 +1,55 @@
-"""Trees: a trunk with limbs and a crown of overlapping leaf clusters."""
+"""Trees: trunks with branches, crowns of some thousand single leaves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from .canvas import Canvas, mix, pick, scaled, vary
-from .labels import TREE
-from .style import Style
+from scripts.streets.mesh import Mesh
+
+NUM_TREES = 6
 
 
-@dataclass(frozen=True)
-class Tree:
-    """A street tree at (x, z) with its height in metres."""
-
-    style: Style
-    seed: int
-    x: float
-    z: float
-    height: float
-
-    @property
-    def depth(self) -> float:
-        """Distance from the camera."""
-        return self.z
-
-    def _clusters(self, rng: np.random.Generator) -> np.ndarray:
-        """Centres and radii (N, 4) of the leaf clusters, far ones first."""
-        n = 26
-        slim = rng.uniform(0.24, 0.34) * (0.8 if self.style.night else 1.0)
-        wide, tall = self.height * slim, self.height * 0.31
-        direction = rng.normal(size=(n, 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        reach = rng.uniform(0.25, 0.85, (n, 1))
-        p = direction * reach * np.array([[wide, tall, wide]])
-        p += np.array([[self.x, self.height * 0.66, self.z]])
-        r = rng.uniform(0.3, 0.48, (n, 1)) * wide
-        clusters = np.hstack([p, r])
-        return clusters[np.argsort(-clusters[:, 2])]
-
-    def hulls(self) -> list[np.ndarray]:
-        """Trunk and leaf clusters as point clouds."""
-        rng = np.random.default_rng(self.seed)
-        clusters = self._clusters(rng)[::2]
-        angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)
-        ring = np.stack([np.cos(angle), 0.3 * np.sin(2 * angle), np.sin(angle)], axis=1)
-        trunk = [(self.x + dx, y, self.z + dx) for dx in (-0.16, 0.16) for y in (0.0, self.height * 0.6)]
-        return [np.array(trunk), *[c[None, :3] + ring * c[3] for c in clusters]]
-
-    def draw(self, canvas: Canvas) -> None:
-        """Draw trunk, limbs and crown."""
-        rng = np.random.default_rng(self.seed)
-        clusters = self._clusters(rng)
-        leaf = vary(rng, pick(rng, self.style.leaves), 7)
-        self._trunk(canvas, clusters, rng)
-        sun = np.asarray(canvas.light.sun)
-        toward = np.array([sun[0], sun[1], 0.0])
-        tones = ((0.50, 0.0, 1.0), (0.78, 0.22, 0.86), (1.06, 0.45, 0.58))
-        for tone, shift, grow in tones:
-            lift = (clusters[:, 1:2] - self.height * 0.66) / self.height
-            rgbs = np.minimum(np.asarray(canvas.light.shade(leaf, self.z)) * tone * (1 + 0.7 * lift), 255)
-            canvas.discs(clusters[:, :3] + toward * shift * clusters[:, 3:], clusters[:, 3] * grow, rgbs, TREE)
-        self._leaves(canvas, clusters, leaf, toward, rng)
-
-    def _trunk(self, canvas: Canvas, clusters: np.ndarray, rng: np.random.Generator) -> None:
-        bark = canvas.light.shade(vary(rng, self.style.trunk, 6), self.z)
-        foot = np.array([self.x, 0.0, self.z])
-        fork = np.array([self.x + rng.normal(0, 0.1), self.height * 0.45, self.z])
-        r = 0.022 * self.height + 0.05
-        canvas.capsule(np.array([foot, fork]), (r * 1.25, r * 0.8), bark, TREE)
-        lit = mix(bark, (255, 240, 210), 0.22)
-        side = np.array([np.sign(canvas.light.sun[0]) * r * 0.45, 0, 0])
-        canvas.capsule(np.array([foot + side, fork + side]), (r * 0.45, r * 0.25), lit, TREE)
-        for c in clusters[::4]:
-            canvas.capsule(np.array([fork, c[:3]]), (r * 0.6, r * 0.2), scaled(bark, 0.9), TREE)
-
-    def _leaves(self, canvas: Canvas, clusters: np.ndarray, leaf: tuple, toward: np.ndarray, rng: np.random.Generator):
-        """Small flecks give the crown its texture and its ragged outline."""
-        size = canvas.camera.pixels(self.height, self.z)
-        count = int(np.clip(size * size * 0.02, 80, 1500)) // (3 if canvas.camera.mirror else 1)
-        which = rng.integers(len(clusters), size=count)
-        direction = rng.normal(size=(count, 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        where = clusters[which, :3] + direction * clusters[which, 3:] * rng.uniform(0.55, 1.12, (count, 1))
-        facing = direction @ toward
-        tones = 0.74 + 0.34 * facing + rng.normal(0, 0.10, count)
-        radii = rng.uniform(0.04, 0.10, count) * (1 + 0.05 * self.height)
-        shade = np.asarray(canvas.light.shade(leaf, self.z))
-        canvas.discs(where, radii, np.minimum(shade * np.maximum(0.42, tones)[:, None], 255), TREE)
+def make_tree(variant: int, *, is_autumn: bool) -> Mesh:
+    """A tree of about 7 m that stands at the origin; in autumn slender, thinly leaved or bare."""
+    rng = np.random.default_rng([17, variant, is_autumn])
+    mesh = Mesh()
+    height = rng.uniform(6.0, 8.0) * (1.15 if is_autumn else 1.0)
+    fork = height * (0.33 if is_autumn else 0.36)
+    lean = rng.normal(0, 0.15, 2)
+    top = np.array([*lean, height * 0.85])
+    trunk = [(0, 0, 0), (lean[0] * 0.2, lean[1] * 0.2, fork), top]
+    mesh.tube(trunk, np.array([0.19, 0.13, 0.03]), "bark", sides=9)
+    ends = []
+    for k in range(14 if is_autumn else 10):
+        angle, share = k * 2.4 + rng.normal(0, 0.3), rng.uniform(0.0, 0.8)
+        base = np.array([lean[0] * 0.2, lean[1] * 0.2, fork]) * (1 - share) + top * share
+        reach = (height * 0.17 if is_autumn else height * 0.27) * (1.15 - 0.7 * share) * rng.uniform(0.8, 1.2)
+        rise = reach * rng.uniform(0.5, 1.1 if is_autumn else 0.7)
+        end = np.add(base, (np.cos(angle) * reach, np.sin(angle) * reach, rise))
+        middle = (base + end) / 2 + rng.normal(0, 0.12, 3)
+        mesh.tube([base, middle, end], np.array([0.06, 0.04, 0.012]), "bark", sides=6)
+        ends.append((middle + end) / 2)
+        for _ in range(3):
+            twig = end + rng.normal(0, 0.45, 3)
+            mesh.tube([middle, end * 0.5 + twig * 0.5, twig], np.array([0.025, 0.018, 0.006]), "bark", sides=4)
+    ends.append(top)
+    if not is_autumn:
+        _add_leaves(mesh, np.array(ends), height * 0.155, 5200, 0.15, rng)
+    elif variant % 3:
+        _add_leaves(mesh, np.array(ends), height * 0.11, 1500, 0.12, rng)
+    return mesh
 
 
-@dataclass(frozen=True)
-class Shrub:
-    """A clipped shrub in a tub; the tub counts as tree, too."""
-
-    style: Style
-    seed: int
-    x: float
-    z: float
-
-    @property
-    def depth(self) -> float:
-        """Distance from the camera."""
-        return self.z
-
-    def hulls(self) -> list[np.ndarray]:
-        """The tub."""
-        corners = [(self.x + a, y, self.z + b) for a in (-0.3, 0.3) for y in (0.0, 1.2) for b in (-0.3, 0.3)]
-        return [np.array(corners)]
-
-    def draw(self, canvas: Canvas) -> None:
-        """Draw the tub and a ball of leaves."""
-        rng = np.random.default_rng(self.seed)
-        leaf = np.asarray(canvas.light.shade(vary(rng, self.style.leaves[0], 8), self.z))
-        box = [(-0.34, 0.5), (-0.26, 0.0), (0.26, 0.0), (0.34, 0.5)]
-        tub = np.array([(self.x + a, y, self.z) for a, y in box])
-        canvas.paint(tub, vary(rng, (150, 104, 82), 10), TREE)
-        n = 90
-        direction = rng.normal(size=(n, 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        centres = np.array([[self.x, 0.86, self.z]]) + direction * [0.36, 0.40, 0.0]
-        tones = 0.78 + 0.35 * (direction @ np.asarray(canvas.light.sun)) + rng.normal(0, 0.1, n)
-        canvas.discs(centres[:1] * 0 + [[self.x, 0.86, self.z]], np.array([0.44]), leaf[None] * 0.6, TREE)
-        canvas.discs(centres, rng.uniform(0.07, 0.13, n), np.minimum(leaf * np.maximum(tones, 0.3)[:, None], 255), TREE)
+def _add_leaves(mesh: Mesh, centres: np.ndarray, spread: float, count: int, size: float, rng: np.random.Generator) -> None:
+    """Leaves on the shells of balls around the ends of the branches."""
+    direction = rng.normal(size=(count, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    radius = spread * rng.uniform(0.35, 1.0, (count, 1)) ** 0.6
+    middle = centres[rng.integers(len(centres), size=count)] + direction * radius * (1.0, 1.0, 0.8)
+    u = np.cross(direction, rng.normal(size=(count, 3)))
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    v = np.cross(direction + 0.7 * rng.normal(size=(count, 3)), u)
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    scale = size * rng.uniform(0.7, 1.3, (count, 1))
+    corners = np.stack([middle - u * scale, middle - v * scale * 0.6, middle + u * scale, middle + v * scale * 0.6], 1)
+    mesh.add(corners.reshape(-1, 3), np.arange(4 * count).reshape(-1, 4), "leaf")

@@ -1,183 +1,139 @@
-"""Cars as low-poly solids: a lower body and a cabin, seen from any side."""
+"""Cars of five shapes and a bicycle, skinned over cross-sections. They head along +y; paint takes the colour of the object."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from .canvas import RGB, Canvas, mix, scaled
-from .labels import CAR
-from .style import Style
+from scripts.streets.mesh import Mesh
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A body: lengths along the car (front positive), heights, half widths, in metres."""
+class CarShape:
+    """Lengths in metres; the stations of the cabin are measured from the middle of the car, ahead positive."""
 
     length: float
-    half: float
+    width: float
+    belt: float  # height of the lower edge of the windows
+    hood: float
     tail: float
-    belt: float
-    nose: float
     roof: float
-    cabin: tuple[float, float, float, float]
-    top_half: float
+    cabin: tuple[float, float, float, float]  # rear base, rear roof, front roof, front base
+    wheel: float = 0.32
+    is_panelled: bool = False  # no windows behind the front seats
 
 
-SHAPES = {
-    "saloon": Shape(4.6, 0.90, 0.98, 0.96, 0.80, 1.46, (-1.75, -1.10, 0.35, 1.15), 0.64),
-    "hatch": Shape(4.0, 0.88, 0.98, 0.98, 0.82, 1.52, (-1.95, -1.60, 0.30, 1.10), 0.66),
-    "suv": Shape(4.6, 0.95, 1.10, 1.10, 1.00, 1.76, (-2.25, -1.95, 0.40, 1.05), 0.74),
-    "van": Shape(5.0, 0.98, 1.15, 1.15, 1.05, 2.10, (-2.48, -2.40, 1.20, 1.90), 0.84),
-    "coupe": Shape(4.3, 0.92, 0.92, 0.90, 0.74, 1.32, (-1.70, -0.75, 0.20, 1.05), 0.60),
-}
+CARS = (
+    CarShape(3.95, 1.72, 0.92, 0.86, 0.92, 1.46, (-1.85, -1.35, 0.25, 1.05)),  # hatchback
+    CarShape(4.65, 1.80, 0.92, 0.84, 0.94, 1.42, (-1.55, -0.85, 0.35, 1.15)),  # saloon
+    CarShape(4.55, 1.88, 1.08, 1.02, 1.08, 1.72, (-2.15, -1.75, 0.35, 1.10), 0.37),  # sport utility
+    CarShape(5.10, 1.95, 1.20, 1.15, 1.20, 2.25, (-2.50, -2.42, 1.10, 1.85), 0.35, True),  # van
+    CarShape(5.20, 1.92, 1.10, 1.05, 0.98, 1.78, (-0.55, -0.40, 0.75, 1.45), 0.38),  # pick-up
+)
 
 
-@dataclass(frozen=True)
-class Car:
-    """A car at (x, z); heading 0 looks away from the camera, pi towards it."""
+def _ring(y: float, half: float, bottom: float, top: float, *, power: float = 4.0, points: int = 20) -> np.ndarray:
+    """A rounded rectangle across the car (a superellipse)."""
+    angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    c, s = np.cos(angle), np.sin(angle)
+    x = half * np.sign(c) * np.abs(c) ** (2 / power)
+    z = (bottom + top) / 2 + (top - bottom) / 2 * np.sign(s) * np.abs(s) ** (2 / power)
+    return np.stack([x, np.full(points, y), z], -1)
 
-    style: Style
-    seed: int
-    x: float
-    z: float
-    heading: float
-    shape: str
-    rgb: RGB
-    lights: bool
 
-    @property
-    def depth(self) -> float:
-        """Distance from the camera."""
-        return self.z
-
-    def world(self, points: np.ndarray) -> np.ndarray:
-        """World coordinates of (side, up, along) points."""
-        p = np.asarray(points, dtype=np.float64).reshape(-1, 3)
-        c, s = np.cos(self.heading), np.sin(self.heading)
-        x = self.x + p[:, 0] * c + p[:, 2] * s
-        z = self.z - p[:, 0] * s + p[:, 2] * c
-        return np.stack([x, p[:, 1], z], axis=1)
-
-    def hulls(self) -> list[np.ndarray]:
-        """Body and cabin."""
-        b = SHAPES[self.shape]
-        w, e = b.half, b.length / 2
-        body = [(s * w, y, a) for s in (-1, 1) for y in (0.1, b.belt) for a in (-e, e)]
-        r0, r1, r2, r3 = b.cabin
-        ends = ((b.belt, r0), (b.roof, r1), (b.roof, r2), (b.belt, r3))
-        cabin = [(s * b.top_half, y, a) for s in (-1, 1) for y, a in ends]
-        return [self.world(np.array(body)), self.world(np.array(cabin))]
-
-    def draw(self, canvas: Canvas) -> None:
-        """Draw what the camera can see of the car."""
-        b = SHAPES[self.shape]
-        steps = [self._underside, self._lower, self._cabin]
-        for step in reversed(steps) if canvas.camera.mirror else steps:
-            step(canvas, b)
-
-    def _face(self, canvas: Canvas, quad: np.ndarray, rgb: RGB, normal: RGB, label_only_visible: bool = True) -> bool:
-        """Paint a face when it looks at the camera; ``quad`` and ``normal`` in car coordinates."""
-        points = self.world(quad)
-        n = self.world(np.asarray(normal))[0] - np.array([self.x, 0, self.z])
-        cam = canvas.camera
-        eye_y = -cam.height if cam.mirror else cam.height
-        mid = points.mean(axis=0)
-        eye = np.array([cam.side - cam.bend * mid[2] ** 2, eye_y, 0.0])
-        if np.dot(n, eye - mid) <= 0 and label_only_visible:
-            return False
-        canvas.paint(points, rgb, CAR, tuple(float(c) for c in n))
-        return True
-
-    def _sub(self, canvas: Canvas, quad: np.ndarray, box: tuple[float, float, float, float], rgb: RGB, glow: int = 0):
-        """Fill a part of a quad; box = (s0, t0, s1, t1), s along the first edge, t along the last."""
-        s0, t0, s1, t1 = box
-        q = self.world(quad)
-
-        def at(s: float, t: float) -> np.ndarray:
-            return (q[0] * (1 - s) + q[1] * s) * (1 - t) + (q[3] * (1 - s) + q[2] * s) * t
-
-        points = np.array([at(s0, t0), at(s1, t0), at(s1, t1), at(s0, t1)])
-        if glow:
-            canvas.fill(points, rgb, CAR, glow)
-        else:
-            canvas.paint(points, rgb, CAR)
-
-    def _underside(self, canvas: Canvas, b: Shape) -> None:
-        e = b.length / 2 - 0.15
-        dark = (26, 26, 30)
+def make_car(variant: int, *, has_lights: bool) -> Mesh:
+    """A car that stands on the ground, its middle at the origin."""
+    shape, mesh = CARS[variant], Mesh()
+    _add_body(mesh, shape)
+    _add_cabin(mesh, shape)
+    half, wheelbase = shape.width / 2, shape.length * 0.3
+    for y in (-wheelbase, wheelbase):
         for side in (-1, 1):
-            for along in (-e, e):
-                quad = [(side * b.half * 0.9, y, a) for y, a in ((0.12, -e), (0.5, -e), (0.5, e), (0.12, e))]
-                canvas.paint(self.world(np.array(quad)), dark, CAR)
-                ends = [(x, y, along) for x, y in ((-b.half * 0.9, 0.14), (b.half * 0.9, 0.14), (b.half * 0.9, 0.5))]
-                canvas.paint(self.world(np.array([*ends, (-b.half * 0.9, 0.5, along)])), dark, CAR)
+            _add_wheel(mesh, side * half, y, shape.wheel)
+    front, back = shape.length / 2, -shape.length / 2
+    for side in (-1, 1):
+        x = side * half * 0.70
+        mesh.box((x, front - 0.05, shape.hood * 0.80), (0.34, 0.10, 0.13), "headlight on" if has_lights else "headlight")
+        mesh.box((x, back + 0.04, shape.tail * 0.84), (0.26, 0.09, 0.16), "tail light on" if has_lights else "tail light")
+        mesh.box((side * (half + 0.08), shape.cabin[3] - 0.35, shape.belt + 0.06), (0.16, 0.1, 0.12), "paint")
+    mesh.box((0, front - 0.01, 0.42), (half * 1.1, 0.06, 0.16), "rubber")
+    mesh.boxes([(0, front + 0.02, 0.40), (0, back - 0.01, 0.62)], (0.5, 0.03, 0.11), "plate")
+    return mesh
 
-    def _lower(self, canvas: Canvas, b: Shape) -> None:
-        e, w = b.length / 2, b.half
-        r0, _, _, r3 = b.cabin
-        low = 0.28
-        for a, top, sign in ((-e, b.tail, -1.0), (e, b.nose, 1.0)):
-            quad = np.array([(-w, low, a), (w, low, a), (w, top, a), (-w, top, a)])
-            if self._face(canvas, quad, self.rgb, (0.0, 0.0, sign)):
-                (self._rear if sign < 0 else self._front)(canvas, quad)
-        line = ((-e, b.tail), (r0, b.belt), (r3, b.belt), (e, b.nose))
-        for (a0, y0), (a1, y1) in pairwise(line):
-            quad = np.array([(-w, y0, a0), (w, y0, a0), (w, y1, a1), (-w, y1, a1)])
-            self._face(canvas, quad, scaled(self.rgb, 1.05), (0.0, 1.0, 0.0))
-        for side in (-1.0, 1.0):
-            outline = [(-e, low), (-e, b.tail), (r0, b.belt), (r3, b.belt), (e, b.nose), (e, low)]
-            quad = np.array([(side * w, y, a) for a, y in outline])
-            if self._face(canvas, quad, self.rgb, (side, 0.0, 0.0)):
-                self._side(canvas, b, side)
 
-    def _side(self, canvas: Canvas, b: Shape, side: float) -> None:
-        e, w = b.length / 2, b.half * side
-        strip = np.array([(w, 0.28, -e), (w, 0.28, e), (w, 0.45, e), (w, 0.45, -e)])
-        canvas.paint(self.world(strip), scaled(self.rgb, 0.6), CAR)
-        crease = np.array([(w, 0.74, -e), (w, 0.72, e), (w, 0.76, e), (w, 0.80, -e)])
-        canvas.paint(self.world(crease), mix(self.rgb, (255, 255, 255), 0.22), CAR)
-        angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-        for along in (-e * 0.62, e * 0.64):
-            for radius, rgb in ((0.42, (22, 22, 26)), (0.34, (40, 40, 44)), (0.2, (176, 178, 184)), (0.07, (70, 70, 76))):
-                ring = np.stack([np.full(20, w * 1.01), 0.34 + radius * np.sin(angle), along + radius * np.cos(angle)], axis=1)
-                ring[:, 1] = np.maximum(ring[:, 1], 0.0)
-                canvas.paint(self.world(ring), rgb, CAR)
+def _add_body(mesh: Mesh, shape: CarShape) -> None:
+    half, length = shape.width / 2, shape.length
+    stations = np.array([-0.5, -0.48, -0.42, -0.25, 0.0, 0.2, 0.3, 0.42, 0.48, 0.5])
+    widths = np.array([0.80, 0.92, 0.98, 1.0, 1.0, 1.0, 0.99, 0.95, 0.87, 0.74])
+    tops = np.interp(stations, [-0.5, -0.42, -0.1, 0.2, 0.44, 0.5], [0.9, 1, 1, 1, 0.93, 0.74]) * np.where(
+        stations > 0.22, shape.hood, np.where(stations < -0.3, shape.tail, shape.belt)
+    )
+    bottoms = np.interp(stations, [-0.5, -0.4, 0.4, 0.5], [0.36, 0.22, 0.2, 0.3])
+    rings = [_ring(s * length, half * w, b, t) for s, w, b, t in zip(stations, widths, bottoms, tops, strict=True)]
+    mesh.loft(rings, "paint")
+    mesh.box((0, 0, 0.27), (shape.width * 0.99, length * 0.86, 0.12), "rubber")
+    if shape.cabin[0] > -1:  # the bed of a pick-up
+        mesh.box(
+            (0, (shape.cabin[0] - length / 2) / 2, shape.tail + 0.005),
+            (shape.width * 0.8, length / 2 + shape.cabin[0] - 0.2, 0.02),
+            "rubber",
+        )
 
-    def _rear(self, canvas: Canvas, quad: np.ndarray) -> None:
-        self._sub(canvas, quad, (0.0, 0.0, 1.0, 0.22), scaled(self.rgb, 0.55))
-        self._sub(canvas, quad, (0.34, 0.40, 0.66, 0.60), (244, 240, 214))
-        red, glow = ((255, 64, 48), 240) if self.lights else ((176, 30, 34), 0)
-        for box in ((0.03, 0.62, 0.24, 0.88), (0.76, 0.62, 0.97, 0.88)):
-            self._sub(canvas, quad, box, red, glow)
 
-    def _front(self, canvas: Canvas, quad: np.ndarray) -> None:
-        self._sub(canvas, quad, (0.0, 0.0, 1.0, 0.2), scaled(self.rgb, 0.55))
-        self._sub(canvas, quad, (0.28, 0.42, 0.72, 0.80), (34, 36, 42))
-        self._sub(canvas, quad, (0.36, 0.22, 0.64, 0.38), (240, 240, 236))
-        white, glow = ((255, 246, 214), 255) if self.lights else ((238, 242, 248), 0)
-        for box in ((0.04, 0.55, 0.24, 0.86), (0.76, 0.55, 0.96, 0.86)):
-            self._sub(canvas, quad, box, white, glow)
+def _add_cabin(mesh: Mesh, shape: CarShape) -> None:
+    rear, rear_roof, front_roof, front = shape.cabin
+    half = shape.width / 2
+    middle = (rear_roof + front_roof) / 2
+    ys = np.array([rear, rear_roof, rear_roof + 0.12, middle - 0.05, middle + 0.05, front_roof - 0.05, front_roof, front])
+    tops = np.array([shape.belt + 0.03, *[shape.roof] * 6, shape.belt + 0.03])
+    tops[[1, 6]] -= 0.05
+    rings = []
+    for y, top in zip(ys, tops, strict=True):
+        share = (top - shape.belt) / (shape.roof - shape.belt)
+        ring = _ring(y, half * (0.95 - 0.12 * share), shape.belt - 0.12, top, power=5.0)
+        low = ring[:, 2] < shape.belt
+        ring[low, 0] = np.sign(ring[low, 0]) * np.minimum(np.abs(ring[low, 0]), half * 0.93)
+        rings.append(ring)
+    count = rings[0].shape[0]
+    material = np.full((len(ys) - 1, count), "window", "U24")
+    heights = np.array([ring[:, 2] for ring in rings])
+    is_roof = (heights[:-1] > shape.roof - 0.13) & (heights[1:] > shape.roof - 0.13)
+    material[is_roof] = "paint"
+    material[[1, 3, 5]] = np.where(material[[1, 3, 5]] == "window", "paint", material[[1, 3, 5]])  # pillars
+    if shape.is_panelled:
+        material[:4] = "paint"
+    mesh.loft(rings, material.reshape(-1))
 
-    def _cabin(self, canvas: Canvas, b: Shape) -> None:
-        r0, r1, r2, r3 = b.cabin
-        w, t = b.half * 0.92, b.top_half
-        glass = (52, 62, 78) if self.style.night else (74, 98, 124)
-        top = np.array([(-t, b.roof, r1), (t, b.roof, r1), (t, b.roof, r2), (-t, b.roof, r2)])
-        for (a0, a1), sign in (((r0, r1), -1.0), ((r3, r2), 1.0)):
-            quad = np.array([(-w, b.belt, a0), (w, b.belt, a0), (t, b.roof, a1), (-t, b.roof, a1)])
-            tilt = (0.0, 0.5, sign * 0.87)
-            if self._face(canvas, quad, scaled(self.rgb, 0.92), tilt):
-                self._sub(canvas, quad, (0.07, 0.06, 0.93, 0.90), glass)
-                self._sub(canvas, quad, (0.07, 0.62, 0.93, 0.90), mix(glass, (214, 230, 244), 0.28))
-        for side in (-1.0, 1.0):
-            ends = ((w, b.belt, r0), (w, b.belt, r3), (t, b.roof, r2), (t, b.roof, r1))
-            quad = np.array([(side * x, y, a) for x, y, a in ends])
-            if self._face(canvas, quad, scaled(self.rgb, 0.95), (side * 0.9, 0.4, 0.0)):
-                for box in ((0.09, 0.08, 0.48, 0.86), (0.53, 0.08, 0.90, 0.86)):
-                    if self.shape != "van" or box[0] > 0.5:
-                        self._sub(canvas, quad, box, glass)
-                        self._sub(canvas, quad, (box[0], 0.55, box[2], 0.86), mix(glass, (214, 230, 244), 0.22))
-        self._face(canvas, top, mix(self.rgb, (255, 255, 255), 0.08), (0.0, 1.0, 0.0))
+
+def _add_wheel(mesh: Mesh, x: float, y: float, radius: float, width: float = 0.22) -> None:
+    side = np.sign(x)
+    inner, outer = x - side * width, x + side * 0.015
+    mesh.tube([(x - side * 0.02, y, radius + 0.03), (x + side * 0.006, y, radius + 0.03)], radius * 1.18, "rubber", sides=20)
+    mesh.tube([(inner, y, radius), (outer, y, radius)], radius, "tyre", sides=20)
+    mesh.tube([(outer, y, radius), (outer + side * 0.012, y, radius)], radius * 0.62, "rim", sides=14)
+    spokes = np.linspace(0, 2 * np.pi, 5, endpoint=False)
+    for angle in spokes:
+        centre = (outer + side * 0.014, y + np.cos(angle) * radius * 0.34, radius + np.sin(angle) * radius * 0.34)
+        mesh.box(centre, (0.01, 0.06, 0.06), "rubber")
+
+
+def make_bicycle() -> Mesh:
+    """A bicycle, its middle at the origin, heading along +y."""
+    mesh = Mesh()
+    angle = np.linspace(0, 2 * np.pi, 25)
+    for y in (-0.52, 0.52):
+        mesh.tube(
+            np.stack([0 * angle, y + 0.33 * np.cos(angle), 0.34 + 0.33 * np.sin(angle)], -1), 0.022, "tyre", sides=6, caps=False
+        )
+        for a in np.linspace(0, np.pi, 6, endpoint=False):
+            spoke = np.array([0, np.cos(a), np.sin(a)]) * 0.32
+            mesh.tube([np.array([0, y, 0.34]) - spoke, np.array([0, y, 0.34]) + spoke], 0.004, "metal", sides=4)
+    hub, rear, front = (0, 0.0, 0.30), (0, -0.52, 0.34), (0, 0.52, 0.34)
+    seat, head = (0, -0.18, 0.86), (0, 0.38, 0.88)
+    for a, b in ((hub, rear), (hub, seat), (rear, seat), (seat, head), (hub, head), (head, front)):
+        mesh.tube([a, b], 0.018, "frame", sides=6)
+    mesh.tube([(-0.26, 0.34, 1.0), (0.26, 0.34, 1.0)], 0.015, "rubber", sides=6)
+    mesh.tube([head, (0, 0.34, 1.0)], 0.015, "metal", sides=6)
+    mesh.box((0, -0.2, 0.9), (0.14, 0.26, 0.05), "rubber")
+    return mesh
