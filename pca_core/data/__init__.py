@@ -3,7 +3,8 @@
 from pca_core.data.classes_file import find_label_space, read_label_space
 from pca_core.data.datasets import FolderDataset
 from pca_core.data.images import content_hash, encode_jpeg, encode_png, fit_short_side, read_image, resize_image
-from pca_core.data.label_spaces import ID_MAPS, LABEL_SPACES, generate_palette, get_label_space
+from pca_core.data.conventions import ID_MAPS
+from pca_core.data.label_spaces import LABEL_SPACES, generate_palette, get_label_space
 from pca_core.data.labels import LabelMap, class_frequencies, colorize, read_label, resize_label
 
 __all__ = [
