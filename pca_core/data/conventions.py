@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pca_core.checks import InputError
 from pca_core.data.label_spaces import LABEL_SPACES, canonical
 from pca_core.types import IGNORE_INDEX
 
@@ -54,6 +55,23 @@ def missing_classes(space: LabelSpace, names: Mapping[int, str]) -> list[str]:
     """Classes of a label space that a convention has no id for, by name."""
     known = {canonical(name) for name in names.values()}
     return [name for name in space.class_names if canonical(name) not in known]
+
+
+def find_classes(space: LabelSpace, wanted: LabelSpace) -> list[int]:
+    """Indices in ``space`` of the classes of another label space, in the order of ``space``; by name.
+
+    Raises:
+        InputError: ``CLASSES_UNMAPPED`` when ``space`` lacks one.
+    """
+    missing = missing_classes(wanted, dict(enumerate(space.class_names)))
+    if missing:
+        raise InputError(
+            "CLASSES_UNMAPPED",
+            f"{wanted.name} has classes that {space.name} lacks: {', '.join(missing[:5])}{' …' * (len(missing) > 5)}. "
+            "Choose a label space whose classes the checkpoint knows.",
+        )
+    names = {canonical(name) for name in wanted.class_names}
+    return [index for index, name in enumerate(space.class_names) if canonical(name) in names]
 
 
 def make_id_map(space: LabelSpace, names: Mapping[int, str]) -> dict[int, int]:

@@ -105,6 +105,7 @@ LABEL_SPACES: dict[str, LabelSpace] = {
     "camvid-11": LabelSpace("camvid-11", tuple(_CAMVID), tuple(_CAMVID.values()), ignore_index=11),
 }
 
+
 def get_label_space(name: str) -> LabelSpace:
     """Look up a built-in label space.
 
