@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ class Listing:
             f"{', '.join(missing[:5])}{' …' * (len(missing) > 5)}. Use a label space such as {self.label_space.name}.",
         )
 
-    @property
+    @cached_property
     def watched(self) -> tuple[Path, ...]:
         """Folders and files whose time stamps change when this listing no longer holds."""
         folders = {path.parent for files in (self.images, self.labels) for path in files.values()}
