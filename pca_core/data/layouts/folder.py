@@ -38,4 +38,9 @@ def list_folder(root: Path, parts: tuple[str, ...] = ()) -> Listing:
     return Listing("folder", root, images, labels or {})
 
 
-FOLDER = Layout("folder", _EXPECTED, ("images",), lambda root: has_folder(root, "images"), list_folder)
+def detect(root: Path) -> bool:
+    """One part of Mapillary Vistas has images/, too, but its labels would not be found."""
+    return has_folder(root, "images") and not has_folder(root, "v1.2/labels", "v2.0/labels")
+
+
+FOLDER = Layout("folder", _EXPECTED, ("images",), detect, list_folder)

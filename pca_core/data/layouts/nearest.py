@@ -84,9 +84,9 @@ def explain_miss(root: Path, layouts: Iterable[Layout]) -> None:
                 f"{root} has {near.relative_to(root)}/, which looks like {_match(layout, near.relative_to(root))}/ of the layout "
                 f"{layout.name} in another spelling. Rename it. {layout.expected}",
             )
-    for place in _around(root):
-        layout = next((layout for layout in layouts if exists(lambda place=place, layout=layout: layout.detect(place))), None)
-        if layout is not None:
+    around = list(_around(root))
+    for layout, place in ((layout, place) for layout in layouts for place in around):  # the plain folder is the last of them
+        if exists(lambda layout=layout, place=place: layout.detect(place)):
             raise InputError(
                 "DATASET_LAYOUT",
                 f"{root} follows no layout that is known here; it holds {describe_content(root)}. "
