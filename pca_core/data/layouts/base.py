@@ -63,7 +63,8 @@ class Listing:
         raise InputError(
             "CLASSES_UNMAPPED",
             f"The labels of {self.root} ({self.layout}) cannot be read as {space.name}: they have no id for "
-            f"{', '.join(missing[:5])}{' …' * (len(missing) > 5)}. Use a label space such as {self.label_space.name}.",
+            f"{', '.join(missing[:5])}{' …' * (len(missing) > 5)}. "
+            f"Use a checkpoint or a label space of their classes, such as {self.label_space.name}.",
         )
 
     @cached_property
