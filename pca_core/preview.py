@@ -25,7 +25,7 @@ def draw_preview(
     Args:
         samples: The first few; images of any size.
         space: Classes for the legend, or None when there are no labels.
-        frequencies: (K,) parts of the labelled pixels; the legend is in their order, largest first.
+        frequencies: (K,) parts of the labelled pixels; the legend lists those that occur, largest first.
         title, subtitle: One line each.
 
     Returns:
@@ -79,11 +79,11 @@ def _label_tile(sample: Sample, space: LabelSpace, size: tuple[int, int]) -> Ima
 
 
 def _draw_legend(space: LabelSpace, frequencies: Sequence[float], width: int) -> Image.Image:
-    order = sorted(range(space.num_classes), key=lambda index: -frequencies[index])
+    order = [index for index in sorted(range(space.num_classes), key=lambda index: -frequencies[index]) if frequencies[index]]
     columns = max(1, (width - 2 * MARGIN + GAP) // (TILE_WIDTH + GAP))
     rows = -(-(len(order) + 1) // columns)
     page, draw = _page(width, rows * ROW + MARGIN + 14)
-    largest = max(*frequencies, 1e-12)
+    largest = max(frequencies)
     draw.line((MARGIN, 2, width - MARGIN, 2), (229, 231, 235))
     for place, index in enumerate([*order, None]):
         x, y = MARGIN + place // rows * (TILE_WIDTH + GAP), 18 + place % rows * ROW
@@ -92,9 +92,8 @@ def _draw_legend(space: LabelSpace, frequencies: Sequence[float], width: int) ->
         name = "no label" if index is None else space.class_names[index]
         draw.text((x + SWATCH + 9, y - 1), _fit(name, 140, TEXT_SIZE, keep_end=True), INK, _font(TEXT_SIZE))
         if index is not None:
-            length = round(BAR * frequencies[index] / largest)
-            if length:
-                draw.rectangle((x + 174, y + 4, x + 174 + length, y + 12), colour)
+            length = max(1, round(BAR * frequencies[index] / largest))
+            draw.rectangle((x + 174, y + 4, x + 174 + length, y + 12), colour)
             draw.text((x + 174 + length + 7, y), f"{frequencies[index]:.1%}", QUIET, _font(SMALL_SIZE))
     return page
 

@@ -25,7 +25,7 @@ def add_parser(subparsers) -> None:
     )
     common.add_dataset(parser, "DIR", "classes to read the labels in, instead of those of the data set")
     parser.add_argument("--all", action="store_true", help=f"open every image and label map, not only {SAMPLE} of them")
-    parser.add_argument("--preview", metavar="FILE.png", help="write the first images over their labels, with a legend")
+    parser.add_argument("--preview", metavar="FILE.png", help="write a few images over their labels, with a legend")
     common.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -120,10 +120,14 @@ def _write_preview(path: str, dataset: FolderDataset, facts: dict) -> None:
         dataset.label_space if dataset.has_labels else None,
         list(facts["class_frequencies"].values()),
         dataset.root.absolute().name + (f", part {facts['split']}" if facts["split"] else ""),
-        f"Layout {facts['layout']}, {facts['num_images']} images, {facts['num_labelled']} labelled"
-        + (f", classes of {facts['label_space']}" if facts["label_space"] else ""),
+        f"Layout {facts['layout']}, {facts['num_images']} images, {facts['num_labelled']} labelled{_count_classes(facts)}",
     )
     write_atomic(path, encode_png(picture))
+
+
+def _count_classes(facts: dict) -> str:
+    frequencies = facts["class_frequencies"].values()
+    return f"; {sum(map(bool, frequencies))} of {len(frequencies)} classes of {facts['label_space']} occur" if frequencies else ""
 
 
 def _read_some(dataset: FolderDataset) -> list[Sample]:

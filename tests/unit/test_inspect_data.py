@@ -101,11 +101,15 @@ def test_the_preview_shows_images_labels_and_legend():
     frequencies = [0.0] * 11
     frequencies[3], frequencies[0] = 0.75, 0.25
     page = draw_preview(samples, space, frequencies, "streets " * 40, "under it")
-    counts = {colour: int((page == colour).all(-1).sum()) for colour in ((12, 200, 34), space.palette[3], space.palette[1])}
+    counts = {
+        colour: int((page == colour).all(-1).sum())
+        for colour in ((12, 200, 34), space.palette[3], space.palette[0], space.palette[1])
+    }
     tile = 300 * 150
     assert counts[12, 200, 34] == 2 * tile
     assert counts[space.palette[3]] > tile  # its tile, its patch and the longest bar
-    assert 0 < counts[space.palette[1]] <= 17 * 17  # a patch in the legend, and no bar
+    assert counts[space.palette[0]] >= 17 * 17 + 9  # a patch and a bar, but in no picture
+    assert counts[space.palette[1]] == 0  # does not occur, so the legend leaves it out
     no_labels = draw_preview(samples[1:], None, [], "t", "s")
     assert no_labels.shape[0] < page.shape[0]
 

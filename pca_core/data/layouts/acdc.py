@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pca_core.data.conventions import CONVENTIONS
-from pca_core.data.label_spaces import LABEL_SPACES
-from pca_core.data.layouts.base import Endings, Layout, Listing, Place, has_folder, list_pairs, name_parts
+from pca_core.data.layouts.base import Endings, Layout, Listing, Place, has_folder, name_parts
+from pca_core.data.layouts.cityscapes import list_either_ids
 from pca_core.data.layouts.nearest import find_labels
 
 CONDITIONS = ("fog", "night", "rain", "snow")
@@ -30,15 +29,7 @@ def list_files(root: Path, parts: tuple[str, ...]) -> Listing:
         for condition in CONDITIONS
         if has_folder(root, f"rgb_anon/{condition}/{part}")
     }
-    images, label_files, ending = list_pairs(places, _ENDINGS)
-    return Listing(
-        "acdc",
-        root,
-        images,
-        label_files,
-        label_space=LABEL_SPACES["cityscapes-19"],
-        conventions=(CONVENTIONS["train_ids" if "TrainIds" in ending else "label_ids"],),
-    )
+    return list_either_ids("acdc", root, places, _ENDINGS)
 
 
 ACDC = Layout(

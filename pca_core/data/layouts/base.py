@@ -169,6 +169,11 @@ def name_parts(parts: tuple[str, ...]) -> dict[str, str]:
     return {"" if len(parts) == 1 else f"{part}/": part for part in parts}
 
 
+def place_parts(parts: tuple[str, ...], images: Path, labels: Path | None) -> dict[str, Place]:
+    """Parts that are folders of the same names below one folder of images and one of labels, or None."""
+    return {prefix: Place(images / part, None if labels is None else labels / part) for prefix, part in name_parts(parts).items()}
+
+
 def list_pairs(places: Mapping[str, Place], endings: Endings) -> tuple[dict[str, Path], dict[str, Path], str]:
     """List images and their labels, matched by name.
 

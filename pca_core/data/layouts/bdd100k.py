@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pca_core.data.conventions import CONVENTIONS
 from pca_core.data.label_spaces import LABEL_SPACES
-from pca_core.data.layouts.base import Endings, Layout, Listing, Place, has_folder, list_pairs, name_parts
+from pca_core.data.layouts.base import Endings, Layout, Listing, has_folder, list_pairs, place_parts
 from pca_core.data.layouts.nearest import find_labels
 
 _OLD = ("seg/images", "seg/labels", Endings((".jpg",), ("_train_id.png",)))
@@ -24,11 +24,7 @@ def find_splits(root: Path) -> tuple[str, ...]:
 
 def list_files(root: Path, parts: tuple[str, ...]) -> Listing:
     image_folder, label_folder, endings = _variant(root)
-    labels = find_labels(root, label_folder, "bdd100k")
-    places = {
-        prefix: Place(root / image_folder / part, None if labels is None else labels / part)
-        for prefix, part in name_parts(parts).items()
-    }
+    places = place_parts(parts, root / image_folder, find_labels(root, label_folder, "bdd100k"))
     images, label_files, _ = list_pairs(places, endings)
     return Listing(
         "bdd100k",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pca_core.data.conventions import CONVENTIONS
 from pca_core.data.label_spaces import LABEL_SPACES
-from pca_core.data.layouts.base import Endings, Layout, Listing, Place, has_folder, list_pairs, name_parts
+from pca_core.data.layouts.base import Endings, Layout, Listing, Place, has_folder, list_pairs, place_parts
 from pca_core.data.layouts.nearest import find_labels
 
 _ENDINGS = Endings(("_leftImg8bit.png", "_leftImg8bit.jpg"), ("_gtFine_labelIds.png", "_gtFine_labelTrainIds.png"))
@@ -18,20 +19,15 @@ def find_splits(root: Path) -> tuple[str, ...]:
 
 def list_files(root: Path, parts: tuple[str, ...]) -> Listing:
     """Names are CITY/CITY_000000_000019."""
-    labels = find_labels(root, "gtFine", "cityscapes")
-    places = {
-        prefix: Place(root / "leftImg8bit" / part, None if labels is None else labels / part)
-        for prefix, part in name_parts(parts).items()
-    }
-    images, label_files, ending = list_pairs(places, _ENDINGS)
-    return Listing(
-        "cityscapes",
-        root,
-        images,
-        label_files,
-        label_space=LABEL_SPACES["cityscapes-19"],
-        conventions=(CONVENTIONS["train_ids" if "TrainIds" in ending else "label_ids"],),
-    )
+    places = place_parts(parts, root / "leftImg8bit", find_labels(root, "gtFine", "cityscapes"))
+    return list_either_ids("cityscapes", root, places, _ENDINGS)
+
+
+def list_either_ids(layout: str, root: Path, places: Mapping[str, Place], endings: Endings) -> Listing:
+    """List labels that are all label ids or all train ids, told by their ending."""
+    images, labels, ending = list_pairs(places, endings)
+    names = CONVENTIONS["train_ids" if "TrainIds" in ending else "label_ids"]
+    return Listing(layout, root, images, labels, label_space=LABEL_SPACES["cityscapes-19"], conventions=(names,))
 
 
 CITYSCAPES = Layout(
