@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from pca_core.checks import InputError
 from pca_core.cli import common
-from pca_core.data.streets import is_held_out
+from pca_core.data.streets import HELD_OUT, is_held_out
 from pca_core.device import pick_device
 from pca_core.training import TrainConfig, train
 
@@ -49,11 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         architecture=arguments.architecture,
         seed=arguments.seed,
     )
-    if is_held_out(arguments.folder):
-        raise InputError(
-            "STREETS_HELD_OUT",
-            f"{arguments.folder} is only there to score. Train on {arguments.folder.removesuffix('-heldout')}.",
-        )
+    _refuse_held_out(arguments.folder)
     space, unknown = common.asked_label_space(arguments), common.unknown_ids(arguments)
     dataset = common.open_dataset(arguments, label_space=space, unknown=unknown)
     started, record = time.perf_counter(), None
@@ -78,3 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     common.emit(arguments.json, data, f"Wrote {out}: {config.steps} steps on {data['images']} images in {seconds:.0f} s.")
     return 0
+
+
+def _refuse_held_out(folder: str) -> None:
+    if is_held_out(folder):
+        raise InputError("STREETS_HELD_OUT", f"{folder} is only there to score. Train on {folder.removesuffix(HELD_OUT)}.")
