@@ -34,8 +34,16 @@ def refused(capsys, *arguments) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("space", ["plca-19", "cityscapes-19", "plca-16", "synthia-13"])
-@pytest.mark.parametrize("layout", ["cityscapes", "gtav", "synthia", "bdd100k"])
+@pytest.mark.parametrize(
+    ("layout", "space"),
+    [
+        ("cityscapes", "plca-19"),
+        ("cityscapes", "synthia-13"),
+        ("gtav", "plca-19"),
+        ("synthia", "plca-16"),
+        ("bdd100k", "plca-16"),
+    ],
+)
 def test_a_checkpoint_scores_data_sets_in_its_own_order(tmp_path, capsys, layout, space):
     net, root = make_net(tmp_path / "net.safetensors", space), miniatures.MAKERS[layout](tmp_path / "data")
     got = run_json(capsys, "evaluate", "--data", root, "--checkpoint", net)
