@@ -37,7 +37,7 @@ class SegmentationScore:
     """Scores in percent.
 
     Attributes:
-        miou: Mean IoU over the classes that occur in labels or predictions.
+        miou: Mean IoU over the counted classes that occur in labels or predictions.
         iou: (K,) IoU per class, NaN for a class that occurs in neither.
         pixel_accuracy: Labelled pixels predicted right.
         num_pixels: Labelled pixels.
@@ -58,8 +58,13 @@ class SegmentationScore:
         }
 
 
-def score(confusion: np.ndarray) -> SegmentationScore:
+def score(confusion: np.ndarray, counted: Sequence[int] | None = None) -> SegmentationScore:
     """Turn a (K, K) confusion matrix into scores; ``IoU_k = hits / (labels + predictions − hits)``.
+
+    Args:
+        confusion: From :func:`confusion_matrix`, of all classes.
+        counted: Class indices that the mean is taken over; None takes all. The IoU of each stays what it is among all classes,
+            as SYNTHIA's "mIoU over 13" is the mean of 13 of the 16.
 
     Raises:
         ValueError: When no pixel was counted.
@@ -72,4 +77,11 @@ def score(confusion: np.ndarray) -> SegmentationScore:
     iou = np.full(len(confusion), np.nan)
     np.divide(hits, union, out=iou, where=union > 0)
     iou *= 100
-    return SegmentationScore(float(np.nanmean(iou)), iou, float(hits.sum() / total * 100), total)
+    return SegmentationScore(float(np.nanmean(_chosen(iou, counted))), iou, float(hits.sum() / total * 100), total)
+
+
+def _chosen(iou: np.ndarray, counted: Sequence[int] | None) -> np.ndarray:
+    chosen = iou if counted is None else iou[list(counted)]
+    if np.isnan(chosen).all():
+        raise ValueError("None of the classes that the mean is taken over occurs in labels or predictions. Choose others.")
+    return chosen

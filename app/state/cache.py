@@ -12,7 +12,7 @@ import streamlit as st
 from app.components.linked_images import ImagePane, pack_images
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
-from pca_core.data import FolderDataset, content_hash, read_image, read_label, resize_image
+from pca_core.data import FolderDataset, content_hash, open_dataset, read_image, read_label, resize_image
 from pca_core.device import pick_device
 from pca_core.inference import Segmentation, make_pair, segment
 from pca_core.models import Checkpoint, load_checkpoint
@@ -28,32 +28,41 @@ def freeze_garbage_collector() -> None:
     gc.freeze()
 
 
-def get_dataset(folder: str, side: Domain, unknown: str = "error") -> FolderDataset:
-    """The images of a folder, listed anew when files came or went."""
-    stamps = tuple(_stamp(str(Path(folder) / name)) for name in ("images", "labels", "classes.json"))
-    return _open_dataset(folder, side, unknown, stamps)
+def get_dataset(folder: str, side: Domain, unknown: str = "error", space: LabelSpace | None = None) -> FolderDataset:
+    """A data set in any layout, listed anew when files came or went; its labels in ``space`` where they can be translated."""
+    watched = _watched_paths()
+    stamps = tuple(_stamp(path) for path in watched.get(folder, ()))
+    dataset = _open_dataset(folder, side, unknown, space, stamps)
+    watched[folder] = tuple(map(str, dataset.listing.watched))
+    return dataset
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _open_dataset(folder: str, side: Domain, unknown: str, stamps: tuple[int, ...]) -> FolderDataset:
-    return FolderDataset(folder, domain=side, unknown=unknown)
+@st.cache_resource(show_spinner=False)
+def _watched_paths() -> dict[str, tuple[str, ...]]:
+    """Data set -> what its listing depends on; known only after it was listed once."""
+    return {}
 
 
-def read_sample(folder: str, side: Domain, name: str, unknown: str) -> Sample:
-    """One image of a folder with its label, read anew when the image changed.
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _open_dataset(folder: str, side: Domain, unknown: str, space: LabelSpace | None, stamps: tuple[int, ...]) -> FolderDataset:
+    return open_dataset(folder, domain=side, unknown=unknown, model_space=space)
+
+
+def read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace) -> Sample:
+    """One image of a data set with its label, in the classes of ``space`` where it can be, read anew when the image changed.
 
     Raises:
         InputError: When it is not there any more or cannot be read.
     """
-    dataset = get_dataset(folder, side, unknown)
+    dataset = get_dataset(folder, side, unknown, space)
     if name not in dataset.names:
         raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
-    return _read_sample(folder, side, name, unknown, _stamp(str(dataset.image_path(name))))
+    return _read_sample(folder, side, name, unknown, space, _stamp(str(dataset.image_path(name))))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _read_sample(folder: str, side: Domain, name: str, unknown: str, stamp: int) -> Sample:
-    dataset = get_dataset(folder, side, unknown)
+def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, stamp: int) -> Sample:
+    dataset = get_dataset(folder, side, unknown, space)
     return dataset[dataset.names.index(name)]
 
 

@@ -169,14 +169,15 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
         InputError: When it can no longer be read.
     """
     choice = choice or get_choice(side)
+    space = cache.get_checkpoint(get_checkpoint_path()).label_space
     if choice.folder != UPLOADS:
-        sample = cache.read_sample(choice.folder, side, choice.name, st.session_state.get("unknown", "error"))
+        sample = cache.read_sample(choice.folder, side, choice.name, st.session_state.get("unknown", "error"), space)
     else:
         upload = st.session_state["uploads"][side].get(choice.name)
         if upload is None:
             raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
         sample = cache.decode_upload(upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown)
-    _check_classes(sample, cache.get_checkpoint(get_checkpoint_path()).label_space)
+    _check_classes(sample, space)
     return sample
 
 

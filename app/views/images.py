@@ -98,7 +98,8 @@ def _folder(side: Domain) -> None:
             "Folder",
             session.get_folder(side),
             key=f"{side}_folder_field",
-            help="Holds images/ and, for labels, labels/ and classes.json.",
+            help="Holds images/ and, for labels, labels/ and classes.json; or a data set as downloaded, such as GTAV or "
+            "Cityscapes, with its part after a colon (DIR:val); or streets:noon, streets:dusk-rain.",
         )
         if button.form_submit_button("Open", key=f"{side}_open", width="stretch"):
             _attempt(lambda: session.set_folder(side, wanted))

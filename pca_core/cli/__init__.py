@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from pca_core.checks import InputError
-from pca_core.cli import app, associate, doctor, evaluate, train
+from pca_core.cli import app, associate, doctor, evaluate, inspect_data, train
 
-COMMANDS = (train, evaluate, associate, app, doctor)
+COMMANDS = (train, evaluate, associate, inspect_data, app, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from pca_core.data.streets import PREFIX
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -14,8 +16,8 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("app", help="open the app in the browser", description=__doc__)
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--headless", action="store_true", help="do not open a browser window")
-    parser.add_argument("--source", metavar="DIR", help="folder with source images and labels")
-    parser.add_argument("--target", metavar="DIR", help="folder with target images")
+    parser.add_argument("--source", metavar="DIR", help="source images and labels: a data set as `cyclelens train` takes it")
+    parser.add_argument("--target", metavar="DIR", help="target images: a data set, e.g. DIR:val or streets:dusk-rain")
     parser.add_argument("--checkpoint", metavar="FILE", help="a .safetensors checkpoint")
     parser.set_defaults(run=run)
 
@@ -28,6 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.headless:
         command.append("--server.headless=true")
     given = [(flag, getattr(arguments, flag)) for flag in ("source", "target", "checkpoint") if getattr(arguments, flag)]
-    command += ["--", *(part for flag, value in given for part in (f"--{flag}", str(Path(value).resolve())))]
+    command += ["--", *(part for flag, value in given for part in (f"--{flag}", _absolute(value)))]
     os.chdir(ROOT)  # where .streamlit/config.toml lies
     os.execv(command[0], command)  # the server takes this process over: a signal to it reaches the server
+
+
+def _absolute(value: str) -> str:
+    """The server works in another folder; built-in data sets have names, not paths."""
+    return value if value.startswith(PREFIX) else str(Path(value).resolve())

@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
 
-from pca_core.data import FolderDataset, find_label_space
+from pca_core import data
+from pca_core.data import LAYOUTS, FolderDataset, find_label_space, get_label_space
 from pca_core.device import pick_device
 from pca_core.models import Checkpoint, load_checkpoint
+from pca_core.models.checkpoints import check_same_classes
+from pca_core.types import LabelSpace
+
+DATASET_HELP = (
+    "folder with images/, labels/ and classes.json (beside or one level above); or one as downloaded: GTAV, SYNTHIA, Cityscapes, "
+    "ACDC, BDD100K, Mapillary Vistas, CamVid; DIR:val names a part; streets:noon and streets:dusk-rain are built in"
+)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +30,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
 
 
-def add_dataset(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
-    """A folder data set with its filters."""
-    parser.add_argument(flag, dest="folder", required=True, metavar="DIR", help=what)
-    parser.add_argument("--include", default="*", metavar="GLOB", help="only images whose stem matches, e.g. '0016E5_*'")
-    parser.add_argument("--exclude", metavar="GLOB", help="leave out images whose stem matches")
-    add_ignore_unknown(parser)
+def add_dataset(parser: argparse.ArgumentParser, flag: str, classes_help: str) -> None:
+    """A data set with its filters; a flag without dashes is a positional argument."""
+    if flag.startswith("-"):
+        parser.add_argument(flag, dest="folder", required=True, metavar="DIR", help=DATASET_HELP)
+    else:
+        parser.add_argument("folder", metavar=flag, help=DATASET_HELP)
+    parser.add_argument("--split", metavar="NAME", help="part of the data set, all, or a text file with one image a line")
+    parser.add_argument("--layout", metavar="NAME", help=f"{', '.join(LAYOUTS)} (default: recognised)")
+    parser.add_argument("--label-space", metavar="NAME", help=classes_help)
+    parser.add_argument("--include", default="*", metavar="GLOB", help="only images whose name matches, e.g. '0016E5_*'")
+    parser.add_argument("--exclude", action="append", metavar="GLOB", help="leave out images whose name matches; repeatable")
 
 
 def add_ignore_unknown(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +58,24 @@ def unknown_ids(arguments: argparse.Namespace) -> str:
     return "ignore" if arguments.ignore_unknown else "error"
 
 
-def open_dataset(arguments: argparse.Namespace) -> FolderDataset:
-    return FolderDataset(arguments.folder, include=arguments.include, exclude=arguments.exclude, unknown=unknown_ids(arguments))
+def asked_label_space(arguments: argparse.Namespace) -> LabelSpace | None:
+    return None if arguments.label_space is None else get_label_space(arguments.label_space)
 
 
-def open_checkpoint(arguments: argparse.Namespace, dataset: FolderDataset | None = None) -> Checkpoint:
-    """Load ``--checkpoint``; with a data set, its classes must be the same."""
-    space = None if dataset is None else dataset.label_space or find_label_space(dataset.root)
-    return load_checkpoint(arguments.checkpoint, label_space=space, device=pick_device(arguments.device))
+def open_dataset(arguments: argparse.Namespace, **options) -> FolderDataset:
+    """Open what :func:`add_dataset` asked for; ``options`` as in :func:`pca_core.data.open_dataset`."""
+    given = {name: getattr(arguments, name) for name in ("split", "layout", "include", "exclude")}
+    return data.open_dataset(arguments.folder, **given, **options)
+
+
+def open_checkpoint(arguments: argparse.Namespace) -> Checkpoint:
+    return load_checkpoint(arguments.checkpoint, device=pick_device(arguments.device))
+
+
+def check_classes(arguments: argparse.Namespace, checkpoint: Checkpoint, dataset: FolderDataset) -> None:
+    """Raise InputError ``CHECKPOINT_CLASSES`` when data and checkpoint speak of different classes."""
+    space = dataset.label_space or find_label_space(dataset.root)
+    check_same_classes(str(arguments.checkpoint), checkpoint.label_space, space)
 
 
 def progress(unit: str) -> Callable[[Iterable], Iterable]:
@@ -60,6 +83,6 @@ def progress(unit: str) -> Callable[[Iterable], Iterable]:
     return lambda items: tqdm(items, unit=unit, file=sys.stderr, disable=None)
 
 
-def emit(is_json: bool, data: dict, text: str) -> None:
+def emit(is_json: bool, facts: dict, text: str) -> None:
     """Print for machines or for people."""
-    print(json.dumps(data, indent=1) if is_json else text)
+    print(json.dumps(facts, indent=1) if is_json else text)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pca_core.checks import InputError
 from pca_core.cli import common
+from pca_core.data.streets import HELD_OUT, is_held_out
 from pca_core.device import pick_device
 from pca_core.training import TrainConfig, train
 
@@ -18,7 +20,8 @@ DEFAULTS = TrainConfig()
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("train", help="train a net on labelled source images", description=__doc__)
-    common.add_dataset(parser, "--source", "folder with images/, labels/ and classes.json (beside or one level above)")
+    common.add_dataset(parser, "--source", "classes to learn, such as synthia-16, instead of those of the data set")
+    common.add_ignore_unknown(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps, help=f"optimiser steps (default: {DEFAULTS.steps})")
     parser.add_argument("--batch-size", type=int, default=DEFAULTS.batch_size)
@@ -46,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         architecture=arguments.architecture,
         seed=arguments.seed,
     )
-    dataset = common.open_dataset(arguments)
+    _refuse_held_out(arguments.folder)
+    space, unknown = common.asked_label_space(arguments), common.unknown_ids(arguments)
+    dataset = common.open_dataset(arguments, label_space=space, unknown=unknown)
     started, record = time.perf_counter(), None
     steps = train(dataset, out, config, device=pick_device(arguments.device), is_resumed=arguments.resume)
     bar = tqdm(total=config.steps, unit="step", file=sys.stderr, disable=None)
@@ -69,3 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     common.emit(arguments.json, data, f"Wrote {out}: {config.steps} steps on {data['images']} images in {seconds:.0f} s.")
     return 0
+
+
+def _refuse_held_out(folder: str) -> None:
+    if is_held_out(folder):
+        raise InputError("STREETS_HELD_OUT", f"{folder} is only there to score. Train on {folder.removesuffix(HELD_OUT)}.")

@@ -67,7 +67,7 @@ def read_label_space(path: str | Path) -> LabelSpace:
             ``CLASSES_DUPLICATE``, ``CLASSES_IGNORE_INDEX``, ``CLASSES_PALETTE``.
     """
     path = Path(path)
-    entries = _read_json(path)
+    entries = read_json_object(path)
     allowed, required = ("name", "class_names", "ignore_index", "palette"), ("name", "class_names")
     unknown = [key for key in entries if key not in allowed]
     missing = [key for key in required if key not in entries]
@@ -87,7 +87,12 @@ def read_label_space(path: str | Path) -> LabelSpace:
     return LabelSpace(name, class_names, palette, ignore_index)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that describes classes.
+
+    Raises:
+        InputError: ``CLASSES_NOT_FOUND``, ``CLASSES_JSON``.
+    """
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError("CLASSES_JSON", f"{path.name} has more than {_MAX_BYTES:,} bytes. List only the classes.")

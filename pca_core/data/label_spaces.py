@@ -86,8 +86,13 @@ _SAME_CLASS = {"pedestrian": "person"}
 """Other names of Cityscapes classes."""
 
 
+def canonical(class_name: str) -> str:
+    """The Cityscapes name of a class that goes by several, e.g. "person" for "pedestrian"; other names as they are."""
+    return _SAME_CLASS.get(class_name, class_name)
+
+
 def _space(name: str, class_names: list[str]) -> LabelSpace:
-    palette = tuple(_CITYSCAPES[_SAME_CLASS.get(class_name, class_name)] for class_name in class_names)
+    palette = tuple(_CITYSCAPES[canonical(class_name)] for class_name in class_names)
     return LabelSpace(name, tuple(class_names), palette)
 
 
@@ -99,58 +104,6 @@ LABEL_SPACES: dict[str, LabelSpace] = {
     "plca-19": _space("plca-19", [*_PLCA_16, "terrain", "truck", "train"]),
     "camvid-11": LabelSpace("camvid-11", tuple(_CAMVID), tuple(_CAMVID.values()), ignore_index=11),
 }
-
-_CITYSCAPES_LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-_SYNTHIA_IDS = [  # SYNTHIA-RAND-CITYSCAPES; the position is the id
-    "void",
-    "sky",
-    "building",
-    "road",
-    "sidewalk",
-    "fence",
-    "vegetation",
-    "pole",
-    "car",
-    "traffic sign",
-    "pedestrian",
-    "bicycle",
-    "motorcycle",
-    "parking-slot",
-    "road-work",
-    "traffic light",
-    "terrain",
-    "rider",
-    "truck",
-    "bus",
-    "train",
-    "wall",
-    "lanemarking",
-]
-_CONVENTIONS: dict[str, dict[int, str]] = {
-    "label_ids": {raw: "" for raw in range(-1, 34)} | dict(zip(_CITYSCAPES_LABEL_IDS, _CITYSCAPES, strict=True)),
-    "train_ids": {-1: ""} | dict(enumerate(_CITYSCAPES)),
-    "synthia_ids": dict(enumerate(_SYNTHIA_IDS)),
-}
-
-
-def _id_map(space_name: str, convention: str) -> dict[int, int]:
-    """Raw id -> class index by class name; the classes that the space lacks become 255."""
-    index = {_SAME_CLASS.get(name, name): i for i, name in enumerate(LABEL_SPACES[space_name].class_names)}
-    names = _CONVENTIONS[convention]
-    return {raw: index.get(_SAME_CLASS.get(name, name), IGNORE_INDEX) for raw, name in names.items()}
-
-
-ID_MAPS: dict[str, dict[str, dict[int, int]]] = {
-    space_name: {convention: _id_map(space_name, convention) for convention in conventions}
-    for space_name, conventions in {
-        "cityscapes-19": ("label_ids", "train_ids"),
-        "synthia-16": ("synthia_ids", "label_ids", "train_ids"),
-        "synthia-13": ("synthia_ids", "label_ids", "train_ids"),
-        "plca-16": ("synthia_ids", "label_ids", "train_ids"),
-        "plca-19": ("label_ids", "train_ids"),
-    }.items()
-}
-"""Label space -> file convention -> raw id -> class index (255: no label)."""
 
 
 def get_label_space(name: str) -> LabelSpace:

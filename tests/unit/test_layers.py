@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 LAYERS = (
     ("types", "checks", "device", "storage"),
     ("data", "models", *(f"association.{name}" for name in ("similarity", "strips", "threads", "kernels", "fused", "tiled"))),
-    ("association", "metrics", "render"),
+    ("association", "metrics", "render", "preview"),
     ("losses", "inference", "export"),
     ("training", "adaptation"),
     ("runs",),

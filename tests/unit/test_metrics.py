@@ -27,6 +27,16 @@ def test_scores_by_hand():
     assert result.num_pixels == 5
 
 
+def test_the_mean_over_some_classes_leaves_each_iou_as_it_is():
+    """As SYNTHIA's 13 of 16: what the left-out classes take from the others still counts."""
+    confusion = confusion_matrix(LABEL, PREDICTION, 4)
+    result = score(confusion, [0, 1, 3])
+    np.testing.assert_array_equal(result.iou, score(confusion).iou)
+    assert result.miou == pytest.approx(50.0)  # of 33.3 and 66.7; class 3 does not occur
+    with pytest.raises(ValueError, match="None of the classes"):
+        score(confusion, [3])
+
+
 def test_a_class_that_is_only_predicted_counts_as_zero():
     result = score(np.array([[3, 1], [0, 0]]))
     np.testing.assert_allclose(result.iou, [75, 0])

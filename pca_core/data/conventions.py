@@ -1,0 +1,101 @@
+"""What the numbers and colours in label files stand for: raw id -> class name, and from there to any label space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pca_core.checks import InputError
+from pca_core.data.label_spaces import LABEL_SPACES, canonical
+from pca_core.types import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pca_core.types import LabelSpace
+
+_CITYSCAPES, _CAMVID = (LABEL_SPACES[name].class_names for name in ("cityscapes-19", "camvid-11"))
+_CITYSCAPES_LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+_LABEL_IDS = {raw: "" for raw in range(-1, 34)} | dict(zip(_CITYSCAPES_LABEL_IDS, _CITYSCAPES, strict=True))
+_SYNTHIA_IDS = [  # SYNTHIA-RAND-CITYSCAPES; the position is the id
+    "void",
+    "sky",
+    "building",
+    "road",
+    "sidewalk",
+    "fence",
+    "vegetation",
+    "pole",
+    "car",
+    "traffic sign",
+    "pedestrian",
+    "bicycle",
+    "motorcycle",
+    "parking-slot",
+    "road-work",
+    "traffic light",
+    "terrain",
+    "rider",
+    "truck",
+    "bus",
+    "train",
+    "wall",
+    "lanemarking",
+]
+CONVENTIONS: dict[str, dict[int, str]] = {
+    "label_ids": _LABEL_IDS,
+    "gtav_ids": _LABEL_IDS | {34: ""},  # GTAV numbers as Cityscapes does, but gives the licence plate 34 where that has -1
+    "train_ids": {-1: ""} | dict(enumerate(_CITYSCAPES)),
+    "synthia_ids": dict(enumerate(_SYNTHIA_IDS)),
+    "camvid_ids": {11: ""} | dict(enumerate(_CAMVID)),  # the SegNet tutorial's
+}
+"""Name of a convention -> raw id -> class name; "" where a pixel counts as unlabelled."""
+
+
+def missing_classes(space: LabelSpace, names: Mapping[int, str]) -> list[str]:
+    """Classes of a label space that a convention has no id for, by name."""
+    known = {canonical(name) for name in names.values()}
+    return [name for name in space.class_names if canonical(name) not in known]
+
+
+def find_classes(space: LabelSpace, wanted: LabelSpace) -> list[int]:
+    """Indices in ``space`` of the classes of another label space, in the order of ``space``; by name.
+
+    Raises:
+        InputError: ``CLASSES_UNMAPPED`` when ``space`` lacks one.
+    """
+    missing = missing_classes(wanted, dict(enumerate(space.class_names)))
+    if missing:
+        raise InputError(
+            "CLASSES_UNMAPPED",
+            f"{wanted.name} has classes that {space.name} lacks: {', '.join(missing[:5])}{' …' * (len(missing) > 5)}. "
+            "Choose a label space whose classes the checkpoint knows.",
+        )
+    names = {canonical(name) for name in wanted.class_names}
+    return [index for index, name in enumerate(space.class_names) if canonical(name) in names]
+
+
+def make_id_map(space: LabelSpace, names: Mapping[int, str]) -> dict[int, int]:
+    """Translate by class name.
+
+    Args:
+        space: Where to.
+        names: Raw id -> class name, e.g. ``CONVENTIONS["label_ids"]``.
+
+    Returns:
+        Raw id -> class index for :func:`pca_core.data.read_label`; classes that the space lacks become 255.
+    """
+    index = {canonical(name): i for i, name in enumerate(space.class_names)}
+    return {raw: index.get(canonical(name), IGNORE_INDEX) for raw, name in names.items()}
+
+
+ID_MAPS: dict[str, dict[str, dict[int, int]]] = {
+    name: {convention: make_id_map(LABEL_SPACES[name], CONVENTIONS[convention]) for convention in conventions}
+    for name, conventions in {
+        **dict.fromkeys(
+            ("cityscapes-19", "synthia-16", "synthia-13", "plca-16", "plca-19"),
+            ("label_ids", "gtav_ids", "train_ids", "synthia_ids"),
+        ),
+        "camvid-11": ("camvid_ids",),
+    }.items()
+}
+"""Label space -> file convention -> raw id -> class index (255: no label)."""
