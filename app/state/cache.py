@@ -147,7 +147,7 @@ def _make_panes(source: Sample, target: Sample, pair: FeaturePair, space: LabelS
         return labels.cpu().numpy().astype("uint8")
 
     has_label = pair.target_labels is not None
-    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_probabilities.argmax(0))
+    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_prediction)
     names = space.class_names if has_label else tuple(f"{name} (predicted)" for name in space.class_names)
     return (
         ImagePane(f"Source · {source.name}", source.image, pair.source_size, as_ids(pair.source_labels), space.class_names),
