@@ -62,7 +62,7 @@ def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) 
 def trace_layers(trace: PixelTrace | TargetTrace) -> list[Layer]:
     """Layers of one pixel; a heat map lies on the side that the pixel looks at."""
     unit = "cosine" if trace.level == "feature" else "−KL, nats"
-    weights = trace.aggregation_map * trace.aggregation_map.size
+    weights = trace.aggregation_times_uniform
     aggregation = value_layer("aggregation", "Borrows from", "target", weights, "× uniform", is_log=True)
     if isinstance(trace, TargetTrace):
         return [value_layer("similarity", "Similarity to j", "source", trace.similarity_map, unit), aggregation]
