@@ -60,17 +60,23 @@ def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) 
 
 
 def trace_layers(trace: PixelTrace | TargetTrace) -> list[Layer]:
-    """Layers of one pixel; a heat map lies on the side that the pixel looks at."""
+    """Layers of one pixel; a heat map lies on the side that the pixel looks at. The same buttons for both sides: none moves."""
     unit = "cosine" if trace.level == "feature" else "−KL, nats"
     weights = trace.aggregation_times_uniform
     aggregation = value_layer("aggregation", "Borrows from", "target", weights, "× uniform", is_log=True)
     if isinstance(trace, TargetTrace):
-        return [value_layer("similarity", "Similarity to j", "source", trace.similarity_map, unit), aggregation]
+        absent = {"side": "target", "values": None, "reason": "For a source pixel: click one"}
+        return [
+            Layer("similarity", "Similarity to i", **absent),
+            Layer("probability", "p(j | i)", **absent),
+            aggregation,
+            value_layer("similarity", "Similarity to j", "source", trace.similarity_map, unit),
+        ]
     return [
         value_layer("similarity", "Similarity to i", "target", trace.similarity_map, unit),
         value_layer("probability", "p(j | i)", "target", trace.probability_map, "× uniform", is_log=True),
         aggregation,
-        value_layer("similarity", "Similarity to j*", "source", trace.return_map, unit),
+        value_layer("similarity", "Similarity to j", "source", trace.return_map, unit),
     ]
 
 
@@ -102,6 +108,6 @@ def _target_marks(trace: TargetTrace) -> tuple[list[Marker], list[Link]]:
     links = [Link(("source", claim.source.index), here, "claim", claim.verdict == "consistent") for claim in claims]
     is_closed = any(claim.verdict == "consistent" for claim in trace.claims)
     markers += [Marker(*here, "query", "j"), Marker(*home, "return", "i*")]
-    # Without a claim no cycle was judged: the way back is drawn in the neutral ink of a candidate.
-    links.append(Link(here, home, "backward" if trace.claims else "candidate", is_closed))
+    # Without a claim no cycle was judged: the way back is drawn in neutral ink.
+    links.append(Link(here, home, "backward" if trace.claims else "lead", is_closed))
     return markers, links

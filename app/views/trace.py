@@ -29,11 +29,11 @@ BADGES = {
 
 def render() -> None:
     """The page."""
-    start_error = session.pop_start_error()
-    if start_error:
-        st.warning(f"{escape(start_error)} The built-in images are shown instead.")
+    for sentence in session.pop_start_errors():
+        st.warning(escape(sentence))
     try:
         config = association_controls()
+        session.write_address()
         pair = session.get_pair(config)
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
@@ -41,8 +41,6 @@ def render() -> None:
             st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="ignore_unknown")
         st.page_link(session.page("images"), label="Choose other images or another checkpoint")
         return
-    session.get_pixel()  # reads the address before it is written
-    session.write_address()
     _story(pair)
     _pair_numbers(pair)
 
@@ -65,6 +63,7 @@ def _story(pair: cache.Pair) -> None:
         active_layer={"source": "labels", "target": "similarity"}
         if side == "source"
         else {"source": "similarity", "target": None},
+        scene=side,
         opacity=0.45,
         on_pixel=_pin,
         on_clear=lambda: session.set_pixel(None),
