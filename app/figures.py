@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from pca_core.association import row_shares
+
 
 def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figure:
     """Class × class flow: rows are the own class and sum to 100 %; hover tells the counts.
@@ -16,22 +18,19 @@ def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figu
         names: K class names.
         title: Of the figure.
     """
-    total = counts.sum(1, keepdims=True)
-    share = np.full(counts.shape, np.nan)
-    np.divide(counts * 100.0, total, out=share, where=total > 0)
     figure = go.Figure(
         go.Heatmap(
-            z=share,
+            z=row_shares(counts),
             x=list(names),
             y=list(names),
             customdata=counts,
             colorscale="Viridis",
             zmin=0,
-            zmax=100,
+            zmax=1,
             xgap=1,
             ygap=1,
-            colorbar={"title": "% of row"},
-            hovertemplate="%{y} → %{x}: %{z:.1f} % (%{customdata} pixels)<extra></extra>",
+            colorbar={"title": "of row", "tickformat": ".0%"},
+            hovertemplate="%{y} → %{x}: %{z:.1%} (%{customdata} pixels)<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", title="Own class")

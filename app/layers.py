@@ -6,7 +6,7 @@ import numpy as np
 
 from app.components.linked_images import Layer, Link, Marker, Side
 from pca_core.association.traces import PixelTrace, TargetTrace
-from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED
+from pca_core.render import VERDICTS, hubness_map, scale_values, verdict_map
 from pca_core.types import Association, FeaturePair, LabelSpace
 
 MAX_CLAIMS_DRAWN = 40
@@ -15,14 +15,12 @@ MAX_CLAIMS_DRAWN = 40
 def value_layer(name: str, title: str, side: Side, values: np.ndarray, unit: str, *, is_log: bool = False) -> Layer:
     """A float map in viridis, scaled to its own range; the range is in the legend."""
     low, high = float(values.min()), float(values.max())
-    shown = np.log1p(values - low) if is_log else values - low
-    scaled = shown / max(float(shown.max()), 1e-12)
     legend = (_number(low), f"{_number(high)} {unit}" + (" (log scale)" if is_log else ""))
     return Layer(
         name,
         title,
         side,
-        (scaled * 255).round().astype(np.uint8),
+        scale_values(values, is_log=is_log),
         legend=legend,
         value_range=None if is_log else (low, high),
     )
@@ -43,15 +41,10 @@ def class_layer(name: str, title: str, side: Side, ids: np.ndarray, space: Label
 
 def verdict_layer(association: Association) -> Layer:
     """Source pixels by verdict."""
-    colours = (INCONSISTENT, CONSISTENT, UNLABELLED)
-    names = ("cycle breaks", "cycle-consistent", "unlabelled")
-    values = association.is_consistent.cpu().numpy().astype(np.uint8)
-    values[~association.is_labelled.cpu().numpy()] = 2
     palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
-    palette[:3], alpha[:3] = colours, 255
-    legend = tuple(zip((names[1], names[0], names[2]), (colours[1], colours[0], colours[2]), strict=True))
-    grid = values.reshape(association.source_size)
-    return Layer("verdicts", "Verdicts", "source", grid, palette, alpha, legend, value_names=names)
+    palette[: len(VERDICTS)], alpha[: len(VERDICTS)] = list(VERDICTS.values()), 255
+    legend = tuple(VERDICTS.items())
+    return Layer("verdicts", "Verdicts", "source", verdict_map(association), palette, alpha, legend, value_names=tuple(VERDICTS))
 
 
 def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) -> list[Layer]:
@@ -59,26 +52,31 @@ def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) 
     layers = [class_layer("labels", "Labels", "source", pair.source_labels.cpu().numpy(), space)]
     if pair.target_labels is not None:
         layers.append(class_layer("labels", "Labels", "target", pair.target_labels.cpu().numpy(), space))
-    for side, probabilities in (("source", pair.source_probabilities), ("target", pair.target_probabilities)):
-        layers.append(class_layer("prediction", "Prediction", side, probabilities.argmax(0).cpu().numpy(), space))
+    for side, prediction in (("source", pair.source_prediction), ("target", pair.target_prediction)):
+        layers.append(class_layer("prediction", "Prediction", side, prediction.cpu().numpy(), space))
     layers.append(verdict_layer(association))
-    hubs = association.hubness.cpu().numpy().reshape(association.target_size).astype(np.float64)
-    layers.append(value_layer("hubs", "Hubs", "target", hubs, "source pixels claim it", is_log=True))
+    layers.append(value_layer("hubs", "Hubs", "target", hubness_map(association), "source pixels claim it", is_log=True))
     return layers
 
 
 def trace_layers(trace: PixelTrace | TargetTrace) -> list[Layer]:
-    """Layers of one pixel; a heat map lies on the side that the pixel looks at."""
+    """Layers of one pixel; a heat map lies on the side that the pixel looks at. The same buttons for both sides: none moves."""
     unit = "cosine" if trace.level == "feature" else "−KL, nats"
-    weights = trace.aggregation_map * trace.aggregation_map.size
+    weights = trace.aggregation_times_uniform
     aggregation = value_layer("aggregation", "Borrows from", "target", weights, "× uniform", is_log=True)
     if isinstance(trace, TargetTrace):
-        return [value_layer("similarity", "Similarity to j", "source", trace.similarity_map, unit), aggregation]
+        absent = {"side": "target", "values": None, "reason": "For a source pixel: click one"}
+        return [
+            Layer("similarity", "Similarity to i", **absent),
+            Layer("probability", "p(j | i)", **absent),
+            aggregation,
+            value_layer("similarity", "Similarity to j", "source", trace.similarity_map, unit),
+        ]
     return [
         value_layer("similarity", "Similarity to i", "target", trace.similarity_map, unit),
         value_layer("probability", "p(j | i)", "target", trace.probability_map, "× uniform", is_log=True),
         aggregation,
-        value_layer("similarity", "Similarity to j*", "source", trace.return_map, unit),
+        value_layer("similarity", "Similarity to j", "source", trace.return_map, unit),
     ]
 
 
@@ -110,6 +108,6 @@ def _target_marks(trace: TargetTrace) -> tuple[list[Marker], list[Link]]:
     links = [Link(("source", claim.source.index), here, "claim", claim.verdict == "consistent") for claim in claims]
     is_closed = any(claim.verdict == "consistent" for claim in trace.claims)
     markers += [Marker(*here, "query", "j"), Marker(*home, "return", "i*")]
-    # Without a claim no cycle was judged: the way back is drawn in the neutral ink of a candidate.
-    links.append(Link(here, home, "backward" if trace.claims else "candidate", is_closed))
+    # Without a claim no cycle was judged: the way back is drawn in neutral ink.
+    links.append(Link(here, home, "backward" if trace.claims else "lead", is_closed))
     return markers, links

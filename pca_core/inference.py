@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pca_core.association.aggregation import aggregate
+from pca_core.association.aggregation import PAPER_ALPHA, aggregate
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side, resize_image, resize_label
 from pca_core.metrics import confusion_matrix
 from pca_core.models import Checkpoint, InputNormalisation
 from pca_core.types import FeaturePair, Sample
-
-PAPER_ALPHA = 0.5
 
 
 @dataclass(frozen=True)

@@ -107,11 +107,47 @@ def _pair_nll(source_CHW: Tensor, target_CHW: Tensor, labels: Tensor, config: As
     return there + back, found
 
 
+def check_class_ids(labels: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
+    """Raise ValueError unless every id is below ``num_classes`` or ``ignore_index``. On a GPU this waits for work under way."""
+    is_wrong = (labels != ignore_index) & ((labels < 0) | (labels >= num_classes))
+    if is_wrong.any():
+        wrong = ", ".join(map(str, labels[is_wrong].unique()[:5].tolist()))
+        raise ValueError(
+            f"labels must hold class ids 0 to {num_classes - 1} or {ignore_index} (ignore), got {wrong}. "
+            f"Map other ids to {ignore_index}, or use a model with as many classes as the labels."
+        )
+
+
 def cross_entropy_loss(logits: Tensor, labels: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Mean cross-entropy over the labelled pixels: (B, K, h, w), (B, h, w) int64 → scalar; zero when none is labelled."""
+    """Mean cross-entropy over the labelled pixels.
+
+    Args:
+        logits: (B, K, h, w).
+        labels: (B, h, w) int64, ``ignore_index`` where unlabelled.
+        ignore_index: Class id that does not count.
+
+    Returns:
+        Scalar tensor; zero, still attached to the graph, when no pixel is labelled.
+
+    Raises:
+        ValueError: On an id that is no class. On a GPU nothing is raised, because looking would cost a synchronisation a step
+            and a wrong id would end the CUDA context: the loss is NaN then. Call :func:`check_class_ids` on the CPU before.
+    """
     is_labelled = labels != ignore_index
-    total = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="sum")
+    if labels.device.type == "cpu":
+        check_class_ids(labels, logits.shape[1], ignore_index)
+        total = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="sum")
+    else:
+        total = _guarded_cross_entropy(logits, labels, is_labelled)
     return total / is_labelled.sum().clamp_min(1)
+
+
+def _guarded_cross_entropy(logits: Tensor, labels: Tensor, is_labelled: Tensor) -> Tensor:
+    """Summed cross-entropy, NaN for an id that would read outside the classes."""
+    is_wrong = is_labelled & ((labels < 0) | (labels >= logits.shape[1]))
+    safe_labels = labels.masked_fill(is_wrong | ~is_labelled, -100)  # torch's own ignore index, no class ever
+    total = F.cross_entropy(logits, safe_labels, ignore_index=-100, reduction="sum")
+    return torch.where(is_wrong.any(), torch.nan, total)
 
 
 def smoothing_loss(logits: Tensor, tau: float = 10.0) -> Tensor:
@@ -143,14 +179,18 @@ def lovasz_softmax_loss(probabilities: Tensor, labels: Tensor, ignore_index: int
     Returns:
         Scalar tensor; zero, still attached to the graph, when no pixel is labelled.
 
+    Raises:
+        ValueError: On an id that is no class.
+
     Source: Berman, Rannen Triki, Blaschko, CVPR 2018. All classes are sorted in one call; ties may be ordered either way.
     """
     is_labelled = labels != ignore_index
     labelled = labels[is_labelled]
     if labelled.numel() == 0:
         return (probabilities * 0.0).sum()
-    probability_PK = probabilities.movedim(1, -1)[is_labelled]
     present = labelled.unique()
+    check_class_ids(present, probabilities.shape[1], ignore_index)
+    probability_PK = probabilities.movedim(1, -1)[is_labelled]
     is_class_KP = labelled == present[:, None]
     error_KP = (is_class_KP.to(probability_PK) - probability_PK.T[present]).abs()
     sorted_error_KP, order_KP = error_KP.sort(dim=1, descending=True)

@@ -11,11 +11,47 @@ from pca_core.types import Association, LabelSpace
 CONSISTENT = (42, 157, 143)  # teal and orange stay apart for every common colour vision
 INCONSISTENT = (231, 111, 81)
 UNLABELLED = (120, 120, 120)
+VERDICTS = {"cycle breaks": INCONSISTENT, "cycle-consistent": CONSISTENT, "unlabelled": UNLABELLED}
+"""Name and colour of each code of :func:`verdict_map`, in order."""
 GAP = 12  # pixels between two images side by side
 
 
+def scale_values(values: np.ndarray, limits: tuple[float, float] | None = None, *, is_log: bool = False) -> np.ndarray:
+    """Map values to the 256 steps of a colour map.
+
+    Args:
+        values: Numbers of any shape, finite.
+        limits: Values of the steps 0 and 255; what lies beyond takes the nearer end. None takes the map's own range.
+        is_log: Space the steps by ``log(1 + v - low)``: tells small values apart where a few are very large.
+
+    Returns:
+        uint8 of the same shape; zeros where the range is empty.
+    """
+    low, high = limits or (float(values.min()), float(values.max()))
+    above, span = np.clip(values - low, 0, None), high - low
+    share = np.log1p(above) / np.log1p(max(span, 1e-12)) if is_log else above / max(span, 1e-12)
+    return (np.clip(share, 0, 1) * 255).round().astype(np.uint8)
+
+
+def verdict_map(association: Association) -> np.ndarray:
+    """(h, w) uint8, the verdict of each source pixel: its place in :data:`VERDICTS`."""
+    codes = association.is_consistent.cpu().numpy().astype(np.uint8)
+    codes[~association.is_labelled.cpu().numpy()] = 2
+    return codes.reshape(association.source_size)
+
+
+def hubness_map(association: Association) -> np.ndarray:
+    """(h', w') float64, how many source pixels claim each target pixel."""
+    return association.hubness.cpu().numpy().reshape(association.target_size).astype(np.float64)
+
+
 def overlay_values(
-    image: np.ndarray, values: np.ndarray, opacity: float = 0.6, limits: tuple[float, float] | None = None
+    image: np.ndarray,
+    values: np.ndarray,
+    opacity: float = 0.6,
+    limits: tuple[float, float] | None = None,
+    *,
+    is_log: bool = False,
 ) -> np.ndarray:
     """Lay a map over an image in viridis.
 
@@ -23,11 +59,9 @@ def overlay_values(
         image: (H, W, 3) uint8 RGB.
         values: (h, w) float, any resolution; each value fills its cell.
         opacity: 0-1.
-        limits: Values at the ends of the colour map; None takes the map's own.
+        limits, is_log: See :func:`scale_values`.
     """
-    low, high = limits or (float(values.min()), float(values.max()))
-    scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    colours = cv2.applyColorMap((scaled * 255).round().astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    colours = cv2.applyColorMap(scale_values(values, limits, is_log=is_log), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     return _blend(image, colours, opacity)
 
 
@@ -38,17 +72,13 @@ def overlay_classes(image: np.ndarray, class_map: np.ndarray, space: LabelSpace,
 
 def overlay_verdicts(image: np.ndarray, association: Association, opacity: float = 0.6) -> np.ndarray:
     """Colour the source image by verdict: teal closes its cycle, orange does not, grey is unlabelled."""
-    colours = np.empty((len(association.is_consistent), 3), np.uint8)
-    colours[:] = INCONSISTENT
-    colours[association.is_consistent.cpu().numpy()] = CONSISTENT
-    colours[~association.is_labelled.cpu().numpy()] = UNLABELLED
-    return _blend(image, colours.reshape(*association.source_size, 3), opacity)
+    colours = np.array(list(VERDICTS.values()), np.uint8)
+    return _blend(image, colours[verdict_map(association)], opacity)
 
 
 def overlay_hubness(image: np.ndarray, association: Association, opacity: float = 0.6) -> np.ndarray:
     """Show how many source pixels claim each target pixel, on a log scale."""
-    in_degree = association.hubness.cpu().numpy().reshape(association.target_size)
-    return overlay_values(image, np.log1p(in_degree.astype(np.float64)), opacity)
+    return overlay_values(image, hubness_map(association), opacity, is_log=True)
 
 
 def draw_pairs(

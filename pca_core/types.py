@@ -122,6 +122,16 @@ class FeaturePair:
     def target_size(self) -> tuple[int, int]:
         return tuple(self.target_features.shape[-2:])
 
+    @property
+    def source_prediction(self) -> Tensor | None:
+        """(h, w) int64, the most probable class of each source pixel; None when only features are known."""
+        return None if self.source_probabilities is None else self.source_probabilities.argmax(0)
+
+    @property
+    def target_prediction(self) -> Tensor | None:
+        """(h', w') int64 likewise."""
+        return None if self.target_probabilities is None else self.target_probabilities.argmax(0)
+
 
 @dataclass(frozen=True)
 class Association:

@@ -134,21 +134,28 @@ def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: Assoc
 
 @st.cache_resource(max_entries=12, show_spinner="Associating every pixel of the pair …")
 def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
-    base = _make_base(key, replace(config, mutual=False, top_k=1), _source, _target, _path)
+    walk = _make_walk(key, replace(config, mutual=False, top_k=1), _source, _target, _path)
+    pair = replace(walk, analysis=walk.analysis.with_config(config))
+    pair.analysis.association  # noqa: B018 (swept now, so that the spinner says so)
+    return pair
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _make_walk(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
+    """What the switches top-k and mutual do not change: directions and, once it is asked for, the soft way back."""
+    base = _make_base(key, _source, _target, _path)
     return replace(base, analysis=base.analysis.with_config(config))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _make_base(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
-    """What the switches top-k and mutual do not change: features, directions, the soft way back."""
+def _make_base(key: str, _source: Sample, _target: Sample, _path: str) -> Pair:
+    """What no switch changes: features, what target pixels borrow, pictures."""
     checkpoint = get_checkpoint(_path)
     stamp = _stamp(_path)
     segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
-    analysis = PairAnalysis(pair, config)
-    analysis.class_return_TK  # noqa: B018 (computed now, so that the first click is as quick as the others)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
-    return Pair(key, _source, _target, checkpoint.label_space, analysis, panes, pack_images(*panes))
+    return Pair(key, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
 
 
 def _make_panes(source: Sample, target: Sample, pair: FeaturePair, space: LabelSpace) -> tuple[ImagePane, ImagePane]:
@@ -156,7 +163,7 @@ def _make_panes(source: Sample, target: Sample, pair: FeaturePair, space: LabelS
         return labels.cpu().numpy().astype("uint8")
 
     has_label = pair.target_labels is not None
-    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_probabilities.argmax(0))
+    target_ids = as_ids(pair.target_labels) if has_label else as_ids(pair.target_prediction)
     names = space.class_names if has_label else tuple(f"{name} (predicted)" for name in space.class_names)
     return (
         ImagePane(f"Source · {source.name}", source.image, pair.source_size, as_ids(pair.source_labels), space.class_names),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
-from app.state import cache
+from app.state import address, cache
+from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT, read_defaults
 from pca_core.association import AssociationConfig
-from pca_core.checks import InputError
+from pca_core.checks import InputError, shorten
 from pca_core.types import Domain, LabelSpace, Sample
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk"}
-BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
 
 
@@ -35,38 +31,57 @@ def start(pages: Mapping[str, object]) -> None:
     st.session_state["pages"] = pages
     if "choices" in st.session_state:
         return
-    arguments = _arguments()
-    folders = {"source": arguments.source or str(BUILT_IN["source"]), "target": arguments.target or str(BUILT_IN["target"])}
+    told = st.query_params.to_dict()
+    st.session_state["start_errors"] = []
     st.session_state["uploads"] = {"source": {}, "target": {}}
-    st.session_state["checkpoint"] = arguments.checkpoint or str(BUILT_IN_CHECKPOINT)
+    st.session_state["defaults"] = read_defaults()
+    st.session_state["checkpoint"] = _start_path("net", told.get("net"), "a checkpoint")
     st.session_state["checkpoints"] = [st.session_state["checkpoint"]]
     st.session_state["choices"] = {}
-    for side, folder in folders.items():
-        st.session_state[f"{side}_folder"] = folder
-        _choose_first(side, folder, st.query_params.get(side))
+    for side in BUILT_IN:
+        place = told.get(f"{side}_from")
+        folder = _start_path(side, None if place == UPLOADS else place, f"a {side} folder")
+        _choose_first(side, folder, None if place == UPLOADS else told.get(side))
+        if place == UPLOADS:
+            _tell(
+                f"The address names an uploaded {side} image, but uploads live with the session that they were made in. "
+                f"{get_choice(side).name} is shown instead; upload yours again on the Images page."
+            )
 
 
-def _arguments() -> argparse.Namespace:
-    """What follows ``--`` on Streamlit's command line; anything else there is none of ours."""
-    parser = argparse.ArgumentParser(add_help=False)
-    for flag in ("--source", "--target", "--checkpoint"):
-        parser.add_argument(flag)
-    return parser.parse_known_args(sys.argv[1:])[0]
+def _start_path(what: str, name: str | None, noun: str) -> str:
+    """Where the address leads, or the default of this server."""
+    default = st.session_state["defaults"][what]
+    path = default if name is None else address.find_path(name)
+    if path is None:
+        _tell(
+            f"The address names {noun} that this server has not opened since it was started. "
+            "The usual one is shown instead; open yours on the Images page."
+        )
+    return path or default
+
+
+def _tell(sentence: str) -> None:
+    st.session_state["start_errors"].append(sentence)
 
 
 def _choose_first(side: Domain, folder: str, wanted: str | None) -> None:
+    """Begin with the wanted image of a folder; with the first one, or the built-in folder, where that cannot be."""
     try:
         names = cache.get_dataset(folder, side).names
     except InputError as error:
-        st.session_state["start_error"] = str(error)
-        folder, names = str(BUILT_IN[side]), cache.get_dataset(str(BUILT_IN[side]), side).names
-        st.session_state[f"{side}_folder"] = folder
+        _tell(f"{error} The built-in images are shown instead.")
+        folder, wanted = str(BUILT_IN[side]), None
+        names = cache.get_dataset(folder, side).names
+    if wanted is not None and wanted not in names:
+        _tell(f"There is no {side} image {shorten(wanted, 60)} in {folder}. {names[0]} is shown instead.")
+    st.session_state[f"{side}_folder"] = folder
     st.session_state["choices"][side] = Choice(folder, wanted if wanted in names else names[0])
 
 
-def pop_start_error() -> str | None:
-    """The sentence to show once when a folder named on the command line could not be used."""
-    return st.session_state.pop("start_error", None)
+def pop_start_errors() -> list[str]:
+    """Sentences to show once: what the command line or the address named and could not be used."""
+    return st.session_state.pop("start_errors", [])
 
 
 def page(name: str) -> object:
@@ -87,9 +102,7 @@ def choose(side: Domain, folder: str, name: str) -> None:
 def get_pixel() -> tuple[Domain, int] | None:
     """The pinned pixel, from the session or the address (``source-123``)."""
     if "pixel" not in st.session_state:
-        side, _, index = st.query_params.get("pixel", "").partition("-")
-        is_number = index.isdecimal() and len(index) < 10  # Python refuses to read thousands of digits
-        st.session_state["pixel"] = (side, int(index)) if side in BUILT_IN and is_number else None
+        st.session_state["pixel"] = address.read_pixel(st.query_params.to_dict())
     return st.session_state["pixel"]
 
 
@@ -100,15 +113,17 @@ def set_pixel(pixel: tuple[Domain, int] | None) -> None:
 
 
 def write_address() -> None:
-    """Put the pair and the pin in the address, so that it leads back here."""
-    pixel = st.session_state.get("pixel")
-    wanted = {side: choice.name for side, choice in st.session_state["choices"].items()}
+    """Put the pair, the net, the pin and the switches in the address, so that it leads back here."""
+    defaults, pixel = st.session_state["defaults"], get_pixel()
+    wanted = address.describe_config(get_config())
+    for side, choice in st.session_state["choices"].items():
+        wanted[side] = choice.name
+        if choice.folder != defaults[side]:
+            wanted[f"{side}_from"] = UPLOADS if choice.folder == UPLOADS else address.name_path(choice.folder)
+    if get_checkpoint_path() != defaults["net"]:
+        wanted["net"] = address.name_path(get_checkpoint_path())
     if pixel is not None:
         wanted["pixel"] = f"{pixel[0]}-{pixel[1]}"
-    default = AssociationConfig()
-    for name in ("level", "alpha", "top_k", "mutual"):
-        if getattr(get_config(), name) != getattr(default, name):
-            wanted[name] = str(getattr(get_config(), name))
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 
@@ -214,20 +229,8 @@ def get_pair(config: AssociationConfig) -> cache.Pair:
 def get_config() -> AssociationConfig:
     """The switches of this session, at first those of the address."""
     if "config" not in st.session_state:
-        st.session_state["config"] = _read_config(st.query_params.to_dict())
+        st.session_state["config"] = address.read_config(st.query_params.to_dict())
     return st.session_state["config"]
-
-
-def _read_config(address: Mapping[str, str]) -> AssociationConfig:
-    """Switches from an address; whatever cannot be read is left at its default."""
-    readers = {"level": str, "alpha": float, "top_k": int, "mutual": lambda text: text == "True"}
-    config = AssociationConfig()
-    for name, read in readers.items():
-        try:
-            config = replace(config, **{name: read(address[name])})
-        except (KeyError, ValueError):
-            continue
-    return config
 
 
 def set_config(**changes: object) -> None:

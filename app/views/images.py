@@ -24,6 +24,9 @@ SIDES: dict[Domain, str] = {"source": "Source · labelled", "target": "Target ·
 
 def render() -> None:
     """The page."""
+    for sentence in session.pop_start_errors():
+        st.warning(escape(sentence))
+    session.write_address()
     _checkpoint()
     for column, (side, title) in zip(st.columns(2, gap="large"), SIDES.items(), strict=True):
         with column:
@@ -158,6 +161,7 @@ def _uploads(side: Domain) -> None:
                 st.warning("Choose an image file first.")
             elif _attempt(lambda: _add(side, image, label, is_lenient)):
                 st.rerun()
+    st.caption("Uploads live with this session: a reload of the page forgets them.")
     for name in uploads.get_uploads(side):
         is_chosen = session.get_choice(side) == Choice(UPLOADS, name)
         st.button(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app.components.linked_images import PixelEvent, linked_images
@@ -15,6 +17,9 @@ from pca_core.association import describe_trace, explain_pixel, suggest_pixel, s
 from pca_core.association.traces import PixelTrace, TargetTrace
 from pca_core.checks import InputError
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
 BADGES = {
     "consistent": (":material/check_circle:", "Cycle-consistent", "green"),
     "inconsistent": (":material/cancel:", "The cycle breaks", "orange"),
@@ -24,11 +29,11 @@ BADGES = {
 
 def render() -> None:
     """The page."""
-    start_error = session.pop_start_error()
-    if start_error:
-        st.warning(f"{escape(start_error)} The built-in images are shown instead.")
+    for sentence in session.pop_start_errors():
+        st.warning(escape(sentence))
     try:
         config = association_controls()
+        session.write_address()
         pair = session.get_pair(config)
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
@@ -36,8 +41,6 @@ def render() -> None:
             st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="ignore_unknown")
         st.page_link(session.page("images"), label="Choose other images or another checkpoint")
         return
-    session.get_pixel()  # reads the address before it is written
-    session.write_address()
     _story(pair)
     _pair_numbers(pair)
 
@@ -46,7 +49,7 @@ def render() -> None:
 def _story(pair: cache.Pair) -> None:
     """Everything that a click changes: it reruns alone."""
     side, index = _pixel_of(pair)
-    trace = explain_pixel(pair.analysis, index, side)
+    trace = explain_pixel(pair.analysis, index, side, with_soft_cycle=False)
     markers, links = trace_marks(trace)
     space, feature_pair = pair.label_space, pair.analysis.pair
     _verdict(trace, space.class_names)
@@ -60,12 +63,14 @@ def _story(pair: cache.Pair) -> None:
         active_layer={"source": "labels", "target": "similarity"}
         if side == "source"
         else {"source": "similarity", "target": None},
+        scene=side,
         opacity=0.45,
         on_pixel=_pin,
         on_clear=lambda: session.set_pixel(None),
     )
     if isinstance(trace, PixelTrace):
-        _source_story(trace, space.class_names)
+        soft_cycle = _source_story(trace, space.class_names)
+        _soft_cycle(soft_cycle, pair, index)
     else:
         _target_story(trace, space.class_names)
 
@@ -98,7 +103,8 @@ def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
         words.markdown(escape(describe_trace(trace, names)))
 
 
-def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> None:
+def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> DeltaGenerator:
+    """Numbers and tables; returns the place of the soft cycle, which may take a sweep and must not hold up the rest."""
     first, second, third, fourth = st.columns(4)
     unit = "cosine" if trace.level == "feature" else "−KL"
     first.metric("Similarity", f"{trace.match.similarity:.3f}", help=f"D(i, j*): {unit} of the two pixels.")
@@ -109,12 +115,6 @@ def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> None:
     )
     third.metric(
         "Margin", f"{trace.margin:.4f}", help="Similarity of the first less the second candidate. Near zero: a coin toss."
-    )
-    soft = "–" if trace.soft_cycle is None else f"{trace.soft_cycle:.0%}"
-    fourth.metric(
-        "Soft cycle",
-        soft,
-        help="P(return to the own class) = Σ_j p(j|i) Σ_i' p(i'|j) [y_i' = y_i]: how sure a random walk there and back is.",
     )
     forward, backward, ladder = st.tabs(["Forward candidates", "Way back", "Stage ladder"])
     forward.dataframe(tables.candidates(trace.candidates, names, trace.level), **tables.LAYOUT)
@@ -127,6 +127,21 @@ def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> None:
         "The same pixel under each variant of the similarity, always with its first choice (k = 1). Normalising moves "
         "probabilities, never the match; aggregation and predictions can flip it."
     )
+    return fourth.empty()
+
+
+def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
+    def show(value: str) -> None:
+        place.metric(
+            "Soft cycle",
+            value,
+            help="P(return to the own class) = Σ_j p(j|i) Σ_i' p(i'|j) [y_i' = y_i]: how sure a random walk there and back is.",
+        )
+
+    if not pair.analysis.is_walked:
+        show("…")
+    soft_cycle = pair.analysis.soft_cycle(index)
+    show("–" if soft_cycle is None else f"{soft_cycle:.0%}")
 
 
 def _target_story(trace: TargetTrace, names: tuple[str, ...]) -> None:

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from pca_core.association.similarity import flatten_pixels, make_direction, normalise_rows, row_moments, safe_log
 from pca_core.types import Level
 
+PAPER_ALPHA = 0.5
+
 
 def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, contrast_normalisation: bool = True) -> Tensor:
     """Mix each target pixel with the target pixels that resemble it.
@@ -35,11 +37,17 @@ def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, c
     _check(target, level, alpha)
     if alpha == 0:
         return target
-    borrowed = [
-        aggregate_pixels(flatten_pixels(image), level, contrast_normalisation=contrast_normalisation).T.reshape(image.shape)
-        for image in target
-    ]
-    return torch.lerp(target, torch.stack(borrowed), alpha)
+    return mix(target, torch.stack([borrow(image, level, contrast_normalisation) for image in target]), alpha)
+
+
+def mix(target: Tensor, borrowed: Tensor, alpha: float) -> Tensor:
+    """``(1 − α) F + α · borrowed``, of the same shape; all of aggregation that depends on α."""
+    return torch.lerp(target, borrowed, alpha)
+
+
+def borrow(target: Tensor, level: Level, contrast_normalisation: bool = True) -> Tensor:
+    """The borrowed part of one (C, h, w) map, of the same shape."""
+    return aggregate_pixels(flatten_pixels(target), level, contrast_normalisation=contrast_normalisation).T.reshape(target.shape)
 
 
 def aggregate_pixels(target_TC: Tensor, level: Level, *, contrast_normalisation: bool = True) -> Tensor:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import overload
+from typing import Literal, TypedDict, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pca_core.association.aggregation import aggregation_row
+from pca_core.association.aggregation import PAPER_ALPHA, aggregation_row
 from pca_core.association.cycle import AssociationConfig, as_float
 from pca_core.association.pair import PairAnalysis
+from pca_core.association.rows import Row, make_row
 from pca_core.association.similarity import Direction, flatten_pixels
 from pca_core.association.traces import Candidate, Claim, PixelTrace, Stage, StageName, TargetTrace, Verdict
 from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, Level
 
-PAPER_ALPHA = 0.5  # what the ladder shows aggregation with when the config has it switched off
-
 
 @overload
-def explain_pixel(pair: FeaturePair, index: int, side: Domain = ..., config: AssociationConfig | None = ...): ...
+def explain_pixel(
+    pair: FeaturePair | PairAnalysis,
+    index: int,
+    side: Literal["source"] = ...,
+    config: AssociationConfig | None = ...,
+    *,
+    num_candidates: int = ...,
+    with_soft_cycle: bool = ...,
+) -> PixelTrace: ...
 @overload
-def explain_pixel(pair: PairAnalysis, index: int, side: Domain = ...): ...
+def explain_pixel(
+    pair: FeaturePair | PairAnalysis,
+    index: int,
+    side: Literal["target"],
+    config: AssociationConfig | None = ...,
+    *,
+    num_candidates: int = ...,
+    with_soft_cycle: bool = ...,
+) -> TargetTrace: ...
 @torch.no_grad()
-def explain_pixel(pair, index, side="source", config=None, *, num_candidates=5):
+def explain_pixel(pair, index, side="source", config=None, *, num_candidates=5, with_soft_cycle=True):
     """Trace one pixel: where it goes, why, and where it comes back to.
 
     Args:
@@ -34,6 +48,8 @@ def explain_pixel(pair, index, side="source", config=None, *, num_candidates=5):
         side: ``"source"`` traces i → j* → i*; ``"target"`` tells who claims the pixel.
         config: See :class:`AssociationConfig`; None is the paper's.
         num_candidates: How many candidates to list each way (at least the config's top_k).
+        with_soft_cycle: Tell the soft cycle of a source pixel. Its first time takes a sweep of the whole pair; without it a
+            trace costs rows only, and :meth:`PairAnalysis.soft_cycle` can follow.
 
     Returns:
         :class:`PixelTrace` for a source pixel, :class:`TargetTrace` for a target pixel.
@@ -49,60 +65,51 @@ def explain_pixel(pair, index, side="source", config=None, *, num_candidates=5):
     height, width = analysis.pair.source_size if side == "source" else analysis.pair.target_size
     if not 0 <= index < height * width:
         raise ValueError(f"Pixel index on the {side} side must lie in [0, {height * width}), got {index}.")
-    trace = _trace_source if side == "source" else _trace_target
-    return trace(analysis, int(index), max(num_candidates, analysis.config.top_k))
+    num_candidates = max(num_candidates, analysis.config.top_k)
+    if side == "source":
+        return _trace_source(analysis, int(index), num_candidates, with_soft_cycle)
+    return _trace_target(analysis, int(index), num_candidates)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One row of a direction: what pixel ``index`` of one side thinks of every pixel of the other."""
+class _Place(TypedDict):
+    """The fields of a :class:`Pixel`."""
 
-    similarity_N: Tensor
-    normalised_N: Tensor
-    log_probability_N: Tensor
-
-    def margin(self) -> float:
-        if len(self.similarity_N) < 2:
-            return float("inf")
-        first, second = self.similarity_N.topk(2).values.tolist()
-        return first - second
+    index: int
+    row: int
+    column: int
+    label: int | None
+    predicted: int | None
 
 
-def _row(direction: Direction, index: int) -> _Row:
-    score_N = direction.key_ND @ direction.query_RD[index]
-    normalised_N = (score_N - direction.mean_R[index]) * direction.inverse_std_R[index]
-    return _Row(score_N + direction.offset_R[index], normalised_N, normalised_N.log_softmax(0))
-
-
-def _classes(analysis: PairAnalysis, side: Domain, index: int) -> tuple[int | None, int | None]:
-    """Class of a pixel by the labels and by the model, None where unknown."""
+def _place(analysis: PairAnalysis, side: Domain, index: int) -> _Place:
+    """Where a pixel lies and its class by the labels and by the model, None where unknown."""
     pair = analysis.pair
     labels = pair.source_labels if side == "source" else pair.target_labels
     probabilities = pair.source_probabilities if side == "source" else pair.target_probabilities
+    row, column = divmod(index, (pair.source_size if side == "source" else pair.target_size)[1])
     label = None if labels is None else labels.flatten()[index].item()
-    predicted = None if probabilities is None else probabilities.flatten(1)[:, index].argmax().item()
-    return (None if label == IGNORE_INDEX else label), predicted
+    return {
+        "index": index,
+        "row": row,
+        "column": column,
+        "label": None if label == IGNORE_INDEX else label,
+        "predicted": None if probabilities is None else probabilities.flatten(1)[:, index].argmax().item(),
+    }
 
 
-def _candidate(analysis: PairAnalysis, side: Domain, row: _Row, index: int) -> Candidate:
+def _candidate(analysis: PairAnalysis, side: Domain, row: Row, index: int) -> Candidate:
     """Pixel ``index`` on ``side`` as the row's owner sees it."""
-    width = (analysis.pair.source_size if side == "source" else analysis.pair.target_size)[1]
-    label, predicted = _classes(analysis, side, index)
     probability = row.log_probability_N[index].exp().item()
     return Candidate(
-        index=index,
-        row=index // width,
-        column=index % width,
+        **_place(analysis, side, index),
         similarity=row.similarity_N[index].item(),
         normalised=row.normalised_N[index].item(),
         probability=probability,
         times_uniform=probability * len(row.similarity_N),
-        label=label,
-        predicted=predicted,
     )
 
 
-def _best(analysis: PairAnalysis, side: Domain, row: _Row, k: int, first: int | None = None) -> tuple[Candidate, ...]:
+def _best(analysis: PairAnalysis, side: Domain, row: Row, k: int, first: int | None = None) -> tuple[Candidate, ...]:
     """The k most similar pixels on ``side``; ``first`` leads when given, so that a tie reads as the association decided it."""
     indices = row.similarity_N.topk(min(k, len(row.similarity_N))).indices.tolist()
     if first is not None:
@@ -135,84 +142,81 @@ def _aggregation_map(analysis: PairAnalysis, index: int) -> np.ndarray:
     return _map(weights_T, pair.target_size)
 
 
-def _trace_source(analysis: PairAnalysis, index: int, num_candidates: int) -> PixelTrace:
-    pair, config, found = analysis.pair, analysis.config, analysis.association
+class _Shared(_Place):
+    """The fields of a :class:`Trace`."""
+
+    side: Domain
+    level: Level
+    alpha: float
+    returns: tuple[Candidate, ...]
+    aggregation_map: np.ndarray
+
+
+def _shared(analysis: PairAnalysis, side: Domain, index: int, target_index: int, back: Row, num_candidates: int) -> _Shared:
+    """What both stories tell: of the pixel, of the target pixel in it and of the way back from there."""
+    return_index = analysis.association.target_return_index[target_index].item()
+    return {
+        **_place(analysis, side, index),
+        "side": side,
+        "level": analysis.config.level,
+        "alpha": analysis.config.alpha,
+        "returns": _best(analysis, "source", back, num_candidates, return_index),
+        "aggregation_map": _aggregation_map(analysis, target_index),
+    }
+
+
+def _trace_source(analysis: PairAnalysis, index: int, num_candidates: int, with_soft_cycle: bool) -> PixelTrace:
+    pair, found = analysis.pair, analysis.association
     forward, backward = analysis.directions()
-    match_index, return_index = found.target_index[index].item(), found.return_index[index].item()
-    there, back = _row(forward, index), _row(backward, match_index)
-    label, predicted = _classes(analysis, "source", index)
-    width = pair.source_size[1]
+    match_index = found.target_index[index].item()
+    there, back = make_row(forward, index), make_row(backward, match_index)
     rivals = (found.target_index == match_index).nonzero()[:, 0].tolist()
     return PixelTrace(
-        index=index,
-        row=index // width,
-        column=index % width,
-        label=label,
-        predicted=predicted,
-        level=config.level,
-        alpha=config.alpha,
+        **_shared(analysis, "source", index, match_index, back, num_candidates),
         candidates=_best(analysis, "target", there, num_candidates, found.candidate_index[index, 0].item()),
         match=_candidate(analysis, "target", there, match_index),
         margin=found.margin[index].item(),
-        returns=_best(analysis, "source", back, num_candidates, return_index),
-        verdict=_verdict(analysis, index, return_index),
-        soft_cycle=None if label is None else (there.log_probability_N.exp() @ analysis.class_return_TK[:, label]).item(),
+        verdict=_verdict(analysis, index, found.return_index[index].item()),
+        soft_cycle=analysis.soft_cycle(index) if with_soft_cycle else None,
         rivals=tuple(rival for rival in rivals if rival != index),
         similarity_map=_map(there.similarity_N, pair.target_size),
         probability_map=_map(there.log_probability_N.exp() * len(there.log_probability_N), pair.target_size),
         return_map=_map(back.similarity_N, pair.source_size),
-        aggregation_map=_aggregation_map(analysis, match_index),
         stages=_ladder(analysis, index),
     )
 
 
 def _trace_target(analysis: PairAnalysis, index: int, num_candidates: int) -> TargetTrace:
-    pair, config, found = analysis.pair, analysis.config, analysis.association
+    found = analysis.association
     forward, backward = analysis.directions()
-    back = _row(backward, index)
-    label, predicted = _classes(analysis, "target", index)
-    width = pair.target_size[1]
+    back = make_row(backward, index)
     return_index = found.target_return_index[index].item()
     claiming_M = (found.target_index == index).nonzero()[:, 0]
     by_similarity_M = claiming_M[found.similarity[claiming_M].argsort(descending=True, stable=True)]
     return TargetTrace(
-        index=index,
-        row=index // width,
-        column=index % width,
-        label=label,
-        predicted=predicted,
-        level=config.level,
-        alpha=config.alpha,
+        **_shared(analysis, "target", index, index, back, num_candidates),
         claims=tuple(_claim(analysis, forward, source, index, return_index) for source in by_similarity_M.tolist()),
-        returns=_best(analysis, "source", back, num_candidates, return_index),
-        similarity_map=_map(back.similarity_N, pair.source_size),
-        aggregation_map=_aggregation_map(analysis, index),
+        similarity_map=_map(back.similarity_N, analysis.pair.source_size),
     )
 
 
 def _claim(analysis: PairAnalysis, forward: Direction, source: int, target: int, return_index: int) -> Claim:
     """How source pixel ``source`` sees the target pixel that it claims, and how its cycle ends."""
     found = analysis.association
-    label, predicted = _classes(analysis, "source", source)
     score = torch.dot(forward.query_RD[source], forward.key_ND[target])
-    width = analysis.pair.source_size[1]
     seen = Candidate(
-        index=source,
-        row=source // width,
-        column=source % width,
+        **_place(analysis, "source", source),
         similarity=found.similarity[source].item(),
         normalised=((score - forward.mean_R[source]) * forward.inverse_std_R[source]).item(),
         probability=found.forward_prob[source].item(),
         times_uniform=found.forward_prob[source].item() * found.num_target,
-        label=label,
-        predicted=predicted,
     )
     return Claim(seen, _verdict(analysis, source, return_index))
 
 
 def _ladder(analysis: PairAnalysis, index: int) -> tuple[Stage, ...]:
     """The same pixel through every variant of the similarity, from raw cosine to predictions."""
-    alpha = analysis.config.alpha or PAPER_ALPHA
+    alpha = analysis.config.alpha or PAPER_ALPHA  # the ladder shows aggregation also where the config has it off
     rungs: list[tuple[StageName, Level, float, bool]] = [
         ("cosine", "feature", 0.0, False),
         ("normalised", "feature", 0.0, True),
@@ -223,9 +227,9 @@ def _ladder(analysis: PairAnalysis, index: int) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     for name, level, rung_alpha, is_normalised in rungs:
         forward, backward = analysis.directions(level, rung_alpha, is_normalised)
-        there = _row(forward, index)
+        there = make_row(forward, index)
         match_index = there.similarity_N.argmax().item()
-        back = _row(backward, match_index)
+        back = make_row(backward, match_index)
         return_index = back.similarity_N.argmax().item()
         stages.append(
             Stage(

@@ -8,8 +8,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pca_core.association.aggregation import aggregate
+from pca_core.association.aggregation import PAPER_ALPHA, borrow, mix
 from pca_core.association.cycle import AssociationConfig, CycleSearch, as_float, check_pair, search_cycles
+from pca_core.association.rows import make_row
 from pca_core.association.similarity import Direction, make_map_directions
 from pca_core.association.tiled import softmax_matmul
 from pca_core.types import IGNORE_INDEX, Association, FeaturePair, Level
@@ -30,6 +31,8 @@ class PairAnalysis:
         self.pair = pair
         self.config = config or AssociationConfig()
         self._directions: dict[tuple[Level, float, bool], tuple[Direction, Direction]] = {}
+        self._borrowed: dict[tuple[Level, bool], Tensor] = {}
+        self._walk: dict[str, Tensor] = {}
         self._check()
         self.label_S = pair.source_labels.flatten().to(pair.source_features.device)
 
@@ -39,11 +42,13 @@ class PairAnalysis:
             return self
         other = PairAnalysis.__new__(PairAnalysis)
         other.pair, other.config, other.label_S = self.pair, config, self.label_S
-        other._directions = self._directions
-        other._check()
+        # Directions of another α would pile up: what the ladder needs of them goes along, the rest is cheap by `_borrowed`.
+        kept_alphas = {0.0, config.alpha, config.alpha or PAPER_ALPHA}
+        other._directions = {key: kept for key, kept in list(self._directions.items()) if key[1] in kept_alphas}
+        other._borrowed = self._borrowed
         is_same_walk = replace(config, mutual=self.config.mutual, top_k=self.config.top_k) == self.config
-        if is_same_walk and "class_return_TK" in self.__dict__:
-            other.__dict__["class_return_TK"] = self.class_return_TK
+        other._walk = self._walk if is_same_walk else {}
+        other._check()
         return other
 
     def _check(self) -> None:
@@ -88,9 +93,18 @@ class PairAnalysis:
                 if level == "feature"
                 else (self.pair.source_probabilities, self.pair.target_probabilities)
             )
-            target = aggregate(as_float(target)[None], level, alpha, contrast_normalisation=normalise)[0]
+            target = as_float(target)
+            if alpha > 0:
+                target = mix(target, self._borrow(target, level, normalise), alpha)
             self._directions[key] = make_map_directions(as_float(source), target, level, contrast_normalisation=normalise)
         return self._directions[key]
+
+    def _borrow(self, target: Tensor, level: Level, normalise: bool) -> Tensor:
+        """What target pixels borrow, the dear part of aggregation: it is the same for every α, so it is kept."""
+        key = (level, normalise or level == "prediction")
+        if key not in self._borrowed:
+            self._borrowed[key] = borrow(target, level, normalise)
+        return self._borrowed[key]
 
     @cached_property
     def search(self) -> CycleSearch:
@@ -101,13 +115,33 @@ class PairAnalysis:
     def association(self) -> Association:
         return self.search.association
 
-    @cached_property
+    @property
     def class_return_TK(self) -> Tensor:
-        """(T, K): probability that a random walk back from each target pixel lands on each class."""
+        """(T, K): probability that a random walk back from each target pixel lands on each class. Kept once computed."""
+        if "class_return_TK" not in self._walk:
+            self._walk["class_return_TK"] = self._walk_back()
+        return self._walk["class_return_TK"]
+
+    @property
+    def is_walked(self) -> bool:
+        """Whether :attr:`class_return_TK` is there already, so that :meth:`soft_cycle` costs one row and no sweep."""
+        return "class_return_TK" in self._walk
+
+    @torch.no_grad()
+    def _walk_back(self) -> Tensor:
         one_hot_SK = torch.nn.functional.one_hot(self.label_S.clamp_max(self.num_classes), self.num_classes + 1)[:, :-1]
         _, backward = self.directions()
         normalizer_T = self.search.backward_log_normalizer_T
         return softmax_matmul(backward, one_hot_SK.to(normalizer_T), normalizer_T, self.config.tile_rows)
+
+    @torch.no_grad()
+    def soft_cycle(self, index: int) -> float | None:
+        """The entry of :attr:`soft_cycle_S` for one source pixel, from one row; None where unlabelled."""
+        label = self.label_S[index].item()
+        if label == IGNORE_INDEX:
+            return None
+        there = make_row(self.directions()[0], index)
+        return (there.log_probability_N.exp() @ self.class_return_TK[:, label]).item()
 
     @cached_property
     def soft_cycle_S(self) -> Tensor:

@@ -80,7 +80,7 @@ def summarise(
 
 
 def suggest_pixel(association: Association, source_labels: Tensor, target_labels: Tensor | None = None) -> int:
-    """A telling source pixel to begin with: consistent, of a rare class, with the clearest first choice.
+    """A telling source pixel to begin with: consistent, of a rare class, off the edges, with the clearest first choice.
 
     Args:
         association: From :func:`pca_core.associate`.
@@ -92,18 +92,26 @@ def suggest_pixel(association: Association, source_labels: Tensor, target_labels
     """
     label_S = source_labels.flatten().to(association.target_index.device)
     consistent = association.is_consistent.nonzero()[:, 0]
+    height, width = association.source_size
     if target_labels is not None:
         match_label = target_labels.flatten().to(label_S.device)[association.target_index[consistent]]
         is_right = match_label == label_S[consistent]
         consistent = consistent[is_right] if is_right.any() else consistent
     if len(consistent) == 0:
-        height, width = association.source_size
         return height // 2 * width + width // 2
     count_K = torch.bincount(label_S[consistent])
     common = count_K.max() / 10
     rare = consistent[count_K[label_S[consistent]] <= common] if (count_K > 0).sum() > 1 else consistent
     chosen = rare if len(rare) else consistent
+    is_inner = _is_inner(chosen, height, width)
+    chosen = chosen[is_inner] if is_inner.any() else chosen  # marks at the very edge are hard to see
     return int(chosen[association.margin[chosen].argmax()])
+
+
+def _is_inner(index: Tensor, height: int, width: int) -> Tensor:
+    """Whether flat indices keep a tenth of the map's height and width away from its edges."""
+    row, column = index // width, index % width
+    return (torch.minimum(row, height - 1 - row) >= height // 10) & (torch.minimum(column, width - 1 - column) >= width // 10)
 
 
 def count_flow(from_label_S: Tensor, to_label_S: Tensor, num_classes: int) -> np.ndarray:
@@ -111,6 +119,12 @@ def count_flow(from_label_S: Tensor, to_label_S: Tensor, num_classes: int) -> np
     both = (from_label_S != IGNORE_INDEX) & (to_label_S != IGNORE_INDEX)
     cell = from_label_S[both].long() * num_classes + to_label_S[both].long()
     return torch.bincount(cell, minlength=num_classes**2).view(num_classes, num_classes).cpu().numpy()
+
+
+def row_shares(counts: np.ndarray) -> np.ndarray:
+    """Each row of (K, K) counts as shares of its sum, 0-1; NaN in a row without counts."""
+    total = counts.sum(1, keepdims=True)
+    return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
 
 
 def _rate_by_class(association: Association, label_S: Tensor, num_classes: int) -> np.ndarray:

@@ -13,16 +13,12 @@ Verdict = Literal["consistent", "inconsistent", "unlabelled"]
 StageName = Literal["cosine", "normalised", "aggregated", "prediction"]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One pixel as another one sees it.
+@dataclass(frozen=True, kw_only=True)
+class Pixel:
+    """One feature pixel.
 
     Attributes:
-        index, row, column: Place in its feature map.
-        similarity: Cosine, or −KL in nats.
-        normalised: Contrast-normalised score, in standard deviations of the row.
-        probability: Softmax of the normalised row, 0-1.
-        times_uniform: The probability as a multiple of 1/N.
+        index, row, column: Place in its feature map; the index is flat and row-major.
         label: Class index by the labels; None when unlabelled or unknown.
         predicted: Class index by the model; None when unknown.
     """
@@ -30,12 +26,25 @@ class Candidate:
     index: int
     row: int
     column: int
+    label: int | None
+    predicted: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate(Pixel):
+    """One pixel as another one sees it.
+
+    Attributes:
+        similarity: Cosine, or −KL in nats.
+        normalised: Contrast-normalised score, in standard deviations of the row.
+        probability: Softmax of the normalised row, 0-1.
+        times_uniform: The probability as a multiple of 1/N.
+    """
+
     similarity: float
     normalised: float
     probability: float
     times_uniform: float
-    label: int | None
-    predicted: int | None
 
 
 @dataclass(frozen=True)
@@ -62,54 +71,62 @@ class Stage:
     is_flip: bool
 
 
-@dataclass(frozen=True)
-class PixelTrace:
+@dataclass(frozen=True, kw_only=True)
+class Trace(Pixel):
+    """What the stories of both sides share; the pixel itself is the one in question.
+
+    Attributes:
+        side: Where the pixel lies.
+        level, alpha: What similarity was used.
+        returns: The source pixels most similar to the target pixel of the story, best first.
+        aggregation_map: (h', w') float32, weights with which that target pixel borrows from the target pixels, sum 1; zeros but
+            for a one at the pixel itself when α = 0.
+    """
+
+    side: Domain
+    level: Level
+    alpha: float
+    returns: tuple[Candidate, ...]
+    aggregation_map: np.ndarray
+
+    @property
+    def way_back(self) -> Candidate:
+        """The source pixel where the way back ends."""
+        return self.returns[0]
+
+    @property
+    def aggregation_times_uniform(self) -> np.ndarray:
+        """(h', w') the weights as multiples of an even share."""
+        return self.aggregation_map * self.aggregation_map.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelTrace(Trace):
     """The whole story of one source pixel: i → j* → i*.
 
     Attributes:
-        index, row, column: The pixel i.
-        label, predicted: Its own class; None when unlabelled / unknown.
-        level, alpha: What similarity was used.
         candidates: The most similar target pixels, best first.
         match: j*; among the candidates, or the first of them when no candidate closes the cycle.
         margin: Similarity of the first less the second candidate.
-        returns: The source pixels most similar to j*, best first; the first one is i*.
         verdict: How the cycle ends.
-        soft_cycle: P(return to the own class) of a random walk there and back, 0-1; None when unlabelled.
+        soft_cycle: P(return to the own class) of a random walk there and back, 0-1; None when unlabelled or not asked for.
         rivals: Source pixels (flat indices) that are associated with the same j*, this one left out.
         similarity_map: (h', w') float32, similarity to every target pixel.
         probability_map: (h', w') float32, p(j|i) as a multiple of uniform.
         return_map: (h, w) float32, similarity of j* to every source pixel.
-        aggregation_map: (h', w') float32, weights with which j* borrows from the target pixels, sum 1; zeros but for a one at j*
-            when α = 0.
         stages: The ladder.
     """
 
-    index: int
-    row: int
-    column: int
-    label: int | None
-    predicted: int | None
-    level: Level
-    alpha: float
     candidates: tuple[Candidate, ...]
     match: Candidate
     margin: float
-    returns: tuple[Candidate, ...]
     verdict: Verdict
     soft_cycle: float | None
     rivals: tuple[int, ...]
     similarity_map: np.ndarray
     probability_map: np.ndarray
     return_map: np.ndarray
-    aggregation_map: np.ndarray
     stages: tuple[Stage, ...]
-    side: Domain = "source"
-
-    @property
-    def way_back(self) -> Candidate:
-        """i*, where the cycle ends."""
-        return self.returns[0]
 
 
 @dataclass(frozen=True)
@@ -120,33 +137,18 @@ class Claim:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class TargetTrace:
+@dataclass(frozen=True, kw_only=True)
+class TargetTrace(Trace):
     """The whole story of one target pixel: who claims it, and where it would lead back to.
 
     Attributes:
-        index, row, column: The pixel j.
-        label, predicted: Its class; None when unlabelled / unknown.
-        level, alpha: What similarity was used.
         claims: Every source pixel associated with it, most similar first. ``source.probability`` is p(j|i), a share of the
             claiming pixel's row.
-        returns: The source pixels that it is most similar to, best first.
         similarity_map: (h, w) float32, its similarity to every source pixel.
-        aggregation_map: (h', w') float32, weights with which it borrows from the target pixels, sum 1.
     """
 
-    index: int
-    row: int
-    column: int
-    label: int | None
-    predicted: int | None
-    level: Level
-    alpha: float
     claims: tuple[Claim, ...]
-    returns: tuple[Candidate, ...]
     similarity_map: np.ndarray
-    aggregation_map: np.ndarray
-    side: Domain = "target"
 
     @property
     def num_consistent(self) -> int:

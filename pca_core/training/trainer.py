@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
-from pca_core.losses import LossWeights, cross_entropy_loss, lovasz_softmax_loss, total_loss
+from pca_core.losses import LossWeights, check_class_ids, cross_entropy_loss, lovasz_softmax_loss, total_loss
 from pca_core.models import Checkpoint, InputNormalisation, build_model, save_checkpoint
-from pca_core.storage import check_writable, write_atomic
+from pca_core.storage import check_writable
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
 from pca_core.training.interrupts import hold_interrupts
+from pca_core.training.resume import check_same_run, read_state, write_state
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,7 @@ class Trainer:
         started = time.perf_counter()
         for step, images, labels in self.batches.stream(self.step, self.config.steps):
             learning_rate = learning_rate_at(step, self.config)
+            check_class_ids(labels, self.dataset.label_space.num_classes)  # here, where looking waits for no device
             on_device = images.to(self.device, memory_format=torch.channels_last)
             with hold_interrupts():
                 losses = self._update(on_device, labels.to(self.device), learning_rate)
@@ -151,11 +150,7 @@ class Trainer:
 
     def save_state(self, path: Path) -> None:
         """Write all that a resume needs: weights, optimiser moments, step, config."""
-        tensors = {f"model.{name}": tensor.contiguous() for name, tensor in self.model.state_dict().items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor.contiguous() for name, tensor in moments.items()}
-        description = {"step": self.step, **self._identity()}
-        write_atomic(path, save(tensors, {"training": json.dumps(description)}))
+        write_state(path, self.model, self.optimizer, {"step": self.step, **self._identity()})
 
     def _identity(self) -> dict:
         """What must be the same for a resume to equal never having stopped."""
@@ -168,41 +163,11 @@ class Trainer:
         Raises:
             InputError: ``RESUME_NOT_FOUND``, ``RESUME_BROKEN``, or ``RESUME_MISMATCH`` naming what differs.
         """
-        if not path.is_file():
-            raise InputError("RESUME_NOT_FOUND", f"There is nothing to resume at {path}. Start without --resume.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                description = json.loads(file.metadata()["training"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-            raise InputError(
-                "RESUME_BROKEN", f"{path.name} is not the complete state of a training run. Delete it and start without --resume."
-            ) from None
-        self._check_resume(description)
-        self.model.load_state_dict(_strip(tensors, "model."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in _strip(tensors, "optimizer.").items():
-            number, name = key.split(".", 1)
-            state.setdefault(int(number), {})[name] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.step = description["step"]
-
-    def _check_resume(self, description: dict) -> None:
-        now = json.loads(json.dumps(self._identity()))
-        differing = [key for key, value in now["config"].items() if description["config"].get(key) != value]
-        if description["names"] != now["names"]:
-            differing.append("the list of images")
-        if description.get("class_names", now["class_names"]) != now["class_names"]:
-            differing.append("the classes")
-        if differing:
-            raise InputError(
-                "RESUME_MISMATCH",
-                f"This run differs from the one to be resumed in: {', '.join(differing)}. Give the same settings, or start anew.",
-            )
-
-
-def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+        state = read_state(path)
+        check_same_run(state.description, self._identity())
+        self.model.load_state_dict(state.model)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state.moments})
+        self.step = state.description["step"]
 
 
 def _make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pca_core.data import encode_jpeg, encode_png
+from app.state.session import BUILT_IN
+from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from tests.conftest import ROOT
 
 SECONDS = 120
@@ -90,9 +91,10 @@ def test_unknown_label_ids_are_listed_before_they_are_ignored(trace, tmp_path):
 
 
 def test_choosing_an_image(images):
-    images.button(key="source_use_noon_0004").click().run()
-    assert images.session_state["choices"]["source"].name == "noon_0004"
-    assert images.session_state["choices"]["target"].name == "dusk_0001"
+    name, first = FolderDataset(BUILT_IN["source"]).names[3], FolderDataset(BUILT_IN["target"]).names[0]
+    images.button(key=f"source_use_{name}").click().run()
+    assert images.session_state["choices"]["source"].name == name
+    assert images.session_state["choices"]["target"].name == first
 
 
 @pytest.mark.parametrize(
@@ -144,24 +146,6 @@ def test_an_impossible_checkpoint_path_is_one_sentence(images, path):
     next(button for button in images.button if button.label == "Load").click().run()
     assert "There is no checkpoint file" in sentences(images)
     assert not images.exception
-
-
-def test_the_address_brings_the_switches_back():
-    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS)
-    for name, value in {
-        "level": "prediction",
-        "alpha": "0.25",
-        "top_k": "3",
-        "mutual": "True",
-        "pixel": "source-" + "9" * 5000,
-    }.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    assert app.number_input(key="top_k").value == 3
-    assert app.slider(key="alpha").value == 0.25
-    assert app.toggle(key="mutual").value
-    assert app.session_state["config"].level == "prediction"
 
 
 def picture(seed: int = 0) -> np.ndarray:

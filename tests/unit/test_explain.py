@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pca_core import AssociationConfig, FeaturePair, PairAnalysis, associate, describe_trace, explain_pixel
+from pca_core import AssociationConfig, FeaturePair, PairAnalysis, associate, explain_pixel
 from tests import reference
 from tests.conftest import make_pair
 from tests.unit.test_association import at, labels
@@ -22,7 +22,6 @@ CONFIGS = {
     "raw scores": AssociationConfig(contrast_normalisation=False, alpha=0.3),
 }
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-CLASSES = ("road", "sky", "car", "tree")
 
 
 def sides(pair, level):
@@ -35,10 +34,6 @@ def plane_pair(source_degrees, target_degrees, ids, target_ids=None) -> FeatureP
     """Pixels in one row, told apart by direction."""
     target_labels = None if target_ids is None else labels(*target_ids)
     return FeaturePair(at(*source_degrees).float(), at(*target_degrees).float(), labels(*ids), target_labels=target_labels)
-
-
-def describe(pair, index, side="source", **options) -> str:
-    return describe_trace(explain_pixel(pair, index, side, AssociationConfig(alpha=0.0, **options)), CLASSES)
 
 
 @every_config
@@ -198,33 +193,6 @@ def test_num_candidates_is_bounded_by_the_map_and_at_least_top_k():
     assert len(explain_pixel(pair, 0, config=AssociationConfig(top_k=3), num_candidates=1).candidates) == 3
 
 
-def test_a_source_pixel_in_words():
-    pair = plane_pair((0, 1.5, 90, 45), (1, 91, 180), (0, 0, 1, 255))
-    broken = replace(pair, source_labels=labels(2, 0, 1, 255))
-    start = "Source pixel (0, 0) goes to target pixel (0, 0), 2.0× chance, and comes back to (0, 1): "
-    assert describe(pair, 0) == start + "on its own class, road. The pair is cycle-consistent and is strengthened."
-    assert describe(broken, 0) == start + "it left as car and returned as road. The cycle breaks; the loss ignores it."
-    own_class_only = "on its own class, road, but not on itself. Mutual association ignores the pair."
-    assert describe(pair, 0, mutual=True) == start + own_class_only
-    assert describe(pair, 1).endswith("(0, 1): to the very same pixel. The pair is cycle-consistent and is strengthened.")
-    assert describe(pair, 3).endswith(". It has no label, so its cycle cannot be judged and the loss ignores it.")
-    lost = replace(pair, source_labels=labels(0, 255, 1, 1))
-    assert describe(lost, 0).endswith("it left as road and returned as unlabelled. The cycle breaks; the loss ignores it.")
-
-
-def test_a_target_pixel_in_words():
-    pair = plane_pair((0, 1.5, 90), (1, 91, 180), (2, 0, 1))
-    assert describe(pair, 0, "target") == (
-        "2 source pixels claim target pixel (0, 0); 1 of these cycles close. It leads back to road at (0, 1)."
-    )
-    assert describe(pair, 1, "target").startswith("1 source pixel claims target pixel (0, 1); 1 of")
-    assert describe(pair, 2, "target") == (
-        "No source pixel claims target pixel (0, 2): it gets no direct pull. It would lead back to sky at (0, 2)."
-    )
-    trace = explain_pixel(pair, 2, "target")
-    assert (trace.claims, trace.num_consistent) == ((), 0)
-
-
 @pytest.mark.parametrize(
     ("index", "side", "words"),
     [
@@ -246,19 +214,6 @@ def test_another_config_than_the_analysis_has_is_refused(pair):
     assert explain_pixel(analysis, 0, config=AssociationConfig(alpha=0.2)).alpha == 0.2
 
 
-@pytest.mark.parametrize("missing", ["source_probabilities", "target_probabilities"])
-def test_prediction_level_needs_both_predictions(pair, missing):
-    with pytest.raises(ValueError, match="softmax of the model's logits"):
-        PairAnalysis(replace(pair, **{missing: None}), AssociationConfig(level="prediction"))
-
-
-def test_num_classes_are_those_of_labels_and_model(pair):
-    bare = replace(pair, source_probabilities=None)
-    assert PairAnalysis(bare).num_classes == 4
-    assert PairAnalysis(replace(bare, source_labels=torch.zeros_like(pair.source_labels), target_labels=None)).num_classes == 1
-    assert PairAnalysis(replace(bare, source_labels=pair.source_labels.fill_(255), target_labels=None)).num_classes == 1
-
-
 def test_float64_near_ties_read_the_same_in_the_trace_as_in_the_association():
     """Two target pixels an angle of 1e-3 apart tie in float32; in float64 the second is exactly the source's direction."""
     angles = torch.tensor([1e-3, 0.0], dtype=torch.float64)
@@ -269,16 +224,3 @@ def test_float64_near_ties_read_the_same_in_the_trace_as_in_the_association():
     found = associate(source, target, labels, config)
     assert found.target_index.tolist() == [1, 1]
     assert explain_pixel(FeaturePair(source, target, labels), 0, config=config).match.index == 1
-
-
-@pytest.mark.parametrize("change", [{"top_k": 3}, {"mutual": True}, {"alpha": 0.0}, {"level": "prediction"}], ids=str)
-def test_the_same_pair_under_another_config_is_as_if_made_anew(pair, change):
-    first = PairAnalysis(pair)
-    first.class_return_TK  # noqa: B018 (computed before, so that sharing it could go wrong)
-    config = replace(first.config, **change)
-    shared, anew = first.with_config(config), PairAnalysis(pair, config)
-    assert torch.equal(shared.association.target_index, anew.association.target_index)
-    assert torch.equal(shared.association.is_consistent, anew.association.is_consistent)
-    torch.testing.assert_close(shared.class_return_TK, anew.class_return_TK)
-    if "level" not in change and "alpha" not in change:
-        assert shared.class_return_TK is first.class_return_TK

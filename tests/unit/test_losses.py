@@ -13,6 +13,7 @@ from pca_core import (
     total_loss,
 )
 from pca_core.association import similarity as similarity_module
+from pca_core.losses import _guarded_cross_entropy
 from tests import reference
 
 
@@ -135,6 +136,26 @@ def test_cross_entropy_gradient_and_empty_labels():
     empty.backward()
     assert empty.item() == 0
     assert logits.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("wrong", [3, 254, -1])
+@pytest.mark.parametrize("loss", [cross_entropy_loss, lovasz_softmax_loss])
+def test_an_id_that_is_no_class_is_named(loss, wrong):
+    labels = torch.tensor([[[0, 2], [255, wrong]]])
+    with pytest.raises(ValueError, match=rf"class ids 0 to 2 or 255 \(ignore\), got {wrong}\. Map other ids"):
+        loss(torch.randn(1, 3, 2, 2).softmax(1), labels)
+
+
+def test_where_ids_are_not_looked_at_a_wrong_one_makes_the_loss_nan_and_nothing_else_changes():
+    """What a GPU runs; the CPU can run it too."""
+    logits, labels = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    labels[0, 0] = 255
+    is_labelled = labels != 255
+    guarded = _guarded_cross_entropy(logits, labels, is_labelled) / is_labelled.sum()
+    torch.testing.assert_close(guarded, cross_entropy_loss(logits, labels))
+    for wrong in (3, -1, -100):
+        labels[1, 1, 1] = wrong
+        assert _guarded_cross_entropy(logits, labels, is_labelled).isnan()
 
 
 def test_lovasz_gradient():

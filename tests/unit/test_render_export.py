@@ -53,6 +53,23 @@ def test_values_run_from_dark_to_bright_with_fixed_limits():
     np.testing.assert_array_equal(cell(narrow, 1, 1, (2, 2))[0], [253, 231, 37])  # beyond the limits is the end colour
 
 
+def test_scaled_values_by_hand():
+    values = np.array([[2.0, 3.0, 5.0]])
+    assert render.scale_values(values).tolist() == [[0, 85, 255]]
+    assert render.scale_values(values, is_log=True).tolist() == [[0, 128, 255]]  # log 1, log 2, log 4
+    assert render.scale_values(values, limits=(3.0, 4.0)).tolist() == [[0, 0, 255]]
+    assert render.scale_values(values, limits=(3.0, 6.0), is_log=True).tolist() == [[0, 0, 202]]  # log 3 / log 4
+    for is_log in (False, True):
+        assert render.scale_values(np.full((2, 2), 7.0), is_log=is_log).tolist() == [[0, 0], [0, 0]]
+
+
+def test_maps_of_an_association():
+    found = associate(at(0, 1, 2, 90), at(1, 91, 180), labels(0, 0, 1, 255), AssociationConfig(alpha=0.0))
+    names = list(render.VERDICTS)
+    assert [names[code] for code in render.verdict_map(found)[0]] == [names[1], names[1], "cycle breaks", "unlabelled"]
+    assert render.hubness_map(found).tolist() == [[3, 1, 0]]
+
+
 def test_no_opacity_shows_the_image_and_a_constant_map_is_no_crash():
     values = np.full((3, 4), 7.0)
     np.testing.assert_array_equal(render.overlay_values(GREY, values, opacity=0.0), GREY)

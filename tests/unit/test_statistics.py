@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pca_core import AssociationConfig, associate, summarise
-from pca_core.association.statistics import count_flow, suggest_pixel
+from pca_core.association.statistics import count_flow, row_shares, suggest_pixel
 from tests.conftest import make_pair
 from tests.unit.test_association import at, labels
 
@@ -113,4 +113,23 @@ def test_suggested_pixel_is_consistent_rare_and_clear():
     assert found.is_consistent.all()
     assert found.margin[20] > found.margin[21]
     assert suggest_pixel(found, ids) == 20
-    assert suggest_pixel(found, torch.zeros_like(ids)) == found.margin.argmax()  # one class only: the clearest of all
+    off_edge = range(2, 20)  # a tenth of the 22 columns
+    clearest = max(off_edge, key=lambda index: found.margin[index].item())
+    assert suggest_pixel(found, torch.zeros_like(ids)) == clearest  # one class only: the clearest of those off the edges
+
+
+def test_suggested_pixel_is_off_the_edges_where_it_can_be():
+    """Every pixel of a 10 × 10 map is its own match; the corner is the clearest, but marks there would be cut off."""
+    features = torch.rand(8, 10, 10, generator=torch.Generator().manual_seed(1))
+    features[:, 0, 0] = -1.0
+    ids = torch.zeros(10, 10, dtype=torch.long)
+    found = associate(features, features, ids, AssociationConfig(alpha=0.0))
+    assert found.margin.argmax() == 0
+    row, column = divmod(suggest_pixel(found, ids), 10)
+    assert 1 <= row <= 8
+    assert 1 <= column <= 8
+
+
+def test_row_shares_by_hand():
+    shares = row_shares(np.array([[3, 1], [0, 0]]))
+    np.testing.assert_array_equal(shares, [[0.75, 0.25], [np.nan, np.nan]])

@@ -46,9 +46,9 @@ __all__ = [
 ]
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("payload.js", "view.js", "panes.js", "wires.js", "controls.js", "input.js", "linked_images.js")
+_SCRIPTS = ("payload.js", "view.js", "panes.js", "wires.js", "markers.js", "controls.js", "input.js", "linked_images.js")
 _JS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-_CSS = (_FOLDER / "linked_images.css").read_text(encoding="utf-8")
+_CSS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("linked_images.css", "controls.css"))
 
 _PANE = """
 <div class="li-title" data-side="{side}"><span class="li-name"></span><span class="li-size"></span></div>
@@ -93,6 +93,7 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
     links: Sequence[Link] = (),
     packed_images: bytes | None = None,
     active_layer: Mapping[Side, str | None] | None = None,
+    scene: str = "",
     opacity: float = 0.6,
     on_pixel: Callable[[PixelEvent], None] | None = None,
     on_clear: Callable[[], None] | None = None,
@@ -109,7 +110,8 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
         links: Arrows between feature pixels.
         packed_images: ``pack_images(source, target)``, if the caller caches it.
         active_layer: Layer name per side, or None for no layer. It wins over the choice in the browser only when it
-            differs from the previous run.
+            differs from the previous run of the same scene.
+        scene: What kind of picture this is, e.g. on which side the pixel lies: the browser keeps a choice of layers for each.
         opacity: Of the layers, 0-1, at first; the reader's slider wins afterwards until this value changes.
         on_pixel: Called with each click before the script runs, like every Streamlit callback.
         on_clear: Called when a person pressed Escape.
@@ -131,6 +133,7 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
         markers=markers,
         links=links,
         active_layer=active_layer,
+        scene=scene,
         opacity=opacity,
         reports_layer=on_layer is not None,
     )

@@ -46,6 +46,8 @@ function showLayers(state, pane) {
       const button = element("button", "", entry.title);
       button.type = "button";
       button.dataset.text = entry.title;
+      button.disabled = entry.values === null;
+      button.title = entry.reason ?? "";
       button.onclick = () => chooseLayer(state, pane, entry.name);
       return button;
     }),
@@ -65,6 +67,7 @@ function markLayer(pane) {
 function chooseLayer(state, pane, name) {
   if (pane.active === name) return;
   pane.active = name;
+  pane.chosen.set(state.overlay.scene, name);
   markLayer(pane);
   showStatus(state, pane);
   requestPaint(state, "panes");
@@ -185,12 +188,12 @@ function toggleHelp(state, isOpen = state.help.hidden) {
 function showKey(state) {
   const { links } = state.overlay;
   const entries = [];
-  for (const [kind, label] of [["forward", "forward"], ["backward", "return"], ["candidate", "candidate"], ["claim", "claim"]]) {
+  for (const [kind, label] of [["forward", "forward"], ["backward", "return"], ["candidate", "candidate"], ["claim", "claim"], ["lead", "would return"]]) {
     const link = links.find((other) => other.kind === kind);
     if (link) entries.push(keyEntry(label, STROKES[kind], STROKES[kind].dash[agreement(link)]));
   }
   for (const [isConsistent, label] of [[true, "consistent"], [false, "inconsistent"]]) {
-    if (!links.some((link) => link.kind !== "candidate" && link.consistent === isConsistent)) continue;
+    if (!links.some((link) => !NEUTRAL_KINDS.has(link.kind) && link.consistent === isConsistent)) continue;
     const entry = element("span", "li-entry");
     const swatch = element("span", "li-swatch");
     swatch.style.background = INK[label];

@@ -163,7 +163,7 @@ function pressKey(state, pane, key) {
 
 function toggleLayer(state, pane, i) {
   const layer = pane.layers[i];
-  if (layer) chooseLayer(state, pane, pane.active === layer.name ? null : layer.name);
+  if (layer?.values) chooseLayer(state, pane, pane.active === layer.name ? null : layer.name);
   return Boolean(layer);
 }
 

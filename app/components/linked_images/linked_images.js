@@ -15,6 +15,8 @@ function createPane(root, side) {
     controls: find("li-layers"),
     layers: [],
     active: null,
+    asked: new Map(), // scene -> layer that Python asked for
+    chosen: new Map(), // scene -> layer that a person chose
     pointers: new Map(),
     press: null,
   };
@@ -68,7 +70,7 @@ function readOverlay({ header, sections }) {
     ...header,
     layers: header.layers.map((layer) => ({
       ...layer,
-      values: sections[layer.values],
+      values: layer.values === null ? null : sections[layer.values],
       colours: sections[layer.colours],
     })),
     markers: header.markers.map(([side, index, kind, label]) => ({ side, index, kind, label })),
@@ -96,7 +98,7 @@ function applyOverlay(state, overlay, pictures) {
   const before = state.overlay;
   state.overlay = overlay;
   state.isFresh = true;
-  for (const side of SIDES) updatePane(state, state.panes[side], before, pictures[side]);
+  for (const side of SIDES) updatePane(state, state.panes[side], pictures[side]);
   if (before && before.images !== overlay.images) forgetPlace(state);
   showTitles(state);
   showKey(state);
@@ -106,14 +108,22 @@ function applyOverlay(state, overlay, pictures) {
   measure(state);
 }
 
-function updatePane(state, pane, before, picture) {
+function updatePane(state, pane, picture) {
   const { overlay } = state;
   Object.assign(pane, { picture, ...overlay.panes[pane.side] });
   pane.layers = overlay.layers.filter((layer) => layer.side === pane.side);
-  if (!before || before.active[pane.side] !== overlay.active[pane.side]) pane.active = overlay.active[pane.side];
+  pane.active = nextLayer(pane, overlay);
   if (!activeLayer(pane)) pane.active = null;
   showLayers(state, pane);
   showStatus(state, pane);
+}
+
+// A person's choice holds in its scene until Python asks for another layer there.
+function nextLayer(pane, { scene, active }) {
+  const asked = active[pane.side];
+  if (pane.asked.get(scene) !== asked) pane.chosen.delete(scene);
+  pane.asked.set(scene, asked);
+  return pane.chosen.has(scene) ? pane.chosen.get(scene) : asked;
 }
 
 // Another pair of images: a pixel or a zoom of the old one means nothing there.

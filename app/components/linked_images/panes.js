@@ -46,7 +46,7 @@ function paintPane(state, pane) {
 }
 
 function activeLayer(pane) {
-  return pane.layers.find((layer) => layer.name === pane.active) ?? null;
+  return pane.layers.find((layer) => layer.name === pane.active && layer.values) ?? null;
 }
 
 // One pixel per value, coloured through the table; the canvas is kept with the layer.

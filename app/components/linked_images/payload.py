@@ -63,6 +63,7 @@ def pack_overlay(
     markers: Sequence[Marker] = (),
     links: Sequence[Link] = (),
     active_layer: Mapping[Side, str | None] | None = None,
+    scene: str = "",
     opacity: float = 0.6,
     reports_layer: bool = False,
 ) -> bytes:
@@ -89,6 +90,7 @@ def pack_overlay(
             [link.start[0], int(link.start[1]), link.end[0], int(link.end[1]), link.kind, bool(link.consistent)] for link in links
         ],
         "active": chosen,
+        "scene": scene,
         "opacity": min(max(float(opacity), 0.0), 1.0),
         "reportsLayer": reports_layer,
     }
@@ -126,8 +128,9 @@ def _describe_layer(layer: Layer, sections: _Sections) -> dict[str, Any]:
         "name": layer.name,
         "title": layer.title,
         "side": layer.side,
-        "shape": layer.values.shape,
-        "values": sections.add(np.ascontiguousarray(layer.values).tobytes()),
+        "shape": (0, 0) if layer.values is None else layer.values.shape,
+        "values": None if layer.values is None else sections.add(np.ascontiguousarray(layer.values).tobytes()),
+        "reason": layer.reason,
         "colours": sections.add(colours.tobytes()),
         "ends": ends,
         "swatches": swatches,
@@ -150,10 +153,11 @@ def _check_pixel(panes: Mapping[Side, ImagePane], side: Side, index: int, what: 
 def _check_active(active_layer: Mapping[Side, str | None], layers: Sequence[Layer]) -> None:
     for side, name in active_layer.items():
         names = [layer.name for layer in layers if layer.side == side]
+        shown = [layer.name for layer in layers if layer.side == side and layer.values is not None]
         if len(set(names)) < len(names):
             raise ValueError(f"Layers of the {side} side need different names, got {names}.")
-        if name is not None and name not in names:
-            raise ValueError(f"active_layer names {name!r} on the {side} side, which has {names or 'no layers'}.")
+        if name is not None and name not in shown:
+            raise ValueError(f"active_layer names {name!r} on the {side} side, which has {shown or 'no layers'}.")
 
 
 def _encode(header: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 
 Side = Literal["source", "target"]
 MarkerKind = Literal["query", "match", "return", "candidate", "claim"]
-LinkKind = Literal["forward", "backward", "candidate", "claim"]
+LinkKind = Literal["forward", "backward", "candidate", "claim", "lead"]
 Swatch = tuple[str, tuple[int, int, int]]
 
 SIDES: tuple[Side, Side] = ("source", "target")
@@ -61,28 +61,31 @@ class Layer:
         name: Identifies the layer, e.g. in ``active_layer``. One name may exist on both sides.
         title: Text of its button.
         side: Which image it covers.
-        values: (h, w) uint8; any size, stretched over the image without smoothing.
+        values: (h, w) uint8; any size, stretched over the image without smoothing. None keeps the place of its button, disabled,
+            where the layer means nothing: so that no button moves from one picture to the next.
         palette: (256, 3) uint8 RGB colour of each value; None is viridis.
         alpha: (256,) uint8 opacity of each value, e.g. 0 where ignored; None is opaque everywhere.
         legend: Two texts with units for the ends of a colour bar, or (label, RGB) swatches for a class map.
         value_range: What the values 0 and 255 stand for, to tell the value under the cursor. None tells nothing.
         value_names: What each value is called, for class maps, to tell the class under the cursor.
+        reason: Why there are no values, for the disabled button.
     """
 
     name: str
     title: str
     side: Side
-    values: np.ndarray
+    values: np.ndarray | None
     palette: np.ndarray | None = None
     alpha: np.ndarray | None = None
     legend: tuple[str, str] | tuple[Swatch, ...] = ()
     value_range: tuple[float, float] | None = None
     value_names: tuple[str, ...] = ()
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if self.side not in SIDES:
             raise ValueError(f"Layer {self.name!r} needs side 'source' or 'target', got {self.side!r}.")
-        if self.values.ndim != 2 or self.values.dtype != np.uint8 or not self.values.size:
+        if self.values is not None and (self.values.ndim != 2 or self.values.dtype != np.uint8 or not self.values.size):
             raise ValueError(
                 f"Layer {self.name!r} needs (h, w) uint8 values, got {self.values.shape} {self.values.dtype}. "
                 "Scale floats to 0-255 first and name the range in the legend."
@@ -110,7 +113,11 @@ class Marker:
 
 @dataclass(frozen=True)
 class Link:
-    """An arrow between two feature pixels, each given as (side, index)."""
+    """An arrow between two feature pixels, each given as (side, index).
+
+    Kinds: ``forward`` and ``backward`` make the cycle; ``claim`` comes from a source pixel that chose the target pixel;
+    ``candidate`` and ``lead`` judge nothing and are neutral: another choice, and a way back that closes no cycle.
+    """
 
     start: tuple[Side, int]
     end: tuple[Side, int]

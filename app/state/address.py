@@ -1,0 +1,64 @@
+"""What the page's address says of a session, and how a folder is named in it.
+
+An address can come from anybody, so it never holds a path: it holds a short name, which leads only to folders and files that
+this server was started with or that were opened on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from pca_core.association import AssociationConfig
+from pca_core.data import content_hash
+from pca_core.types import Domain
+
+SWITCHES = {"level": str, "alpha": float, "top_k": int, "mutual": lambda text: text == "True"}
+NAME_LENGTH = 10  # hexadecimal digits
+MAX_PATHS = 1000
+
+
+@st.cache_resource(show_spinner=False)
+def _paths_by_name() -> dict[str, str]:
+    return {}
+
+
+def name_path(path: str) -> str:
+    """The short name of a path that this server has opened; from now on addresses with it lead there."""
+    known = _paths_by_name()
+    name = content_hash(path.encode(errors="surrogateescape"))[:NAME_LENGTH]
+    known[name] = path
+    while len(known) > MAX_PATHS:
+        known.pop(next(iter(known)), None)
+    return name
+
+
+def find_path(name: str) -> str | None:
+    """The path of a short name, or None when this server has not opened it since it was started."""
+    return _paths_by_name().get(name)
+
+
+def read_pixel(address: Mapping[str, str]) -> tuple[Domain, int] | None:
+    """``pixel=source-123`` as side and index; None for anything else."""
+    side, _, index = address.get("pixel", "").partition("-")
+    is_number = index.isdecimal() and len(index) < 10  # Python refuses to read thousands of digits
+    return (side, int(index)) if side in ("source", "target") and is_number else None
+
+
+def read_config(address: Mapping[str, str]) -> AssociationConfig:
+    """Switches from an address; whatever cannot be read is left at its default."""
+    config = AssociationConfig()
+    for name, read in SWITCHES.items():
+        try:
+            config = replace(config, **{name: read(address[name])})
+        except (KeyError, ValueError):
+            continue
+    return config
+
+
+def describe_config(config: AssociationConfig) -> dict[str, str]:
+    """The switches that are not at their default, for :func:`read_config`."""
+    default = AssociationConfig()
+    return {name: str(getattr(config, name)) for name in SWITCHES if getattr(config, name) != getattr(default, name)}

@@ -1,0 +1,24 @@
+"""What the app opens on: the built-in pair and net, or what follows ``--`` on Streamlit's command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk"}
+BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
+
+
+def read_defaults() -> dict[str, str]:
+    """Paths of this server: ``source`` and ``target`` folders and the ``net``."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for flag in ("--source", "--target", "--checkpoint"):
+        parser.add_argument(flag)
+    arguments = parser.parse_known_args(sys.argv[1:])[0]  # anything else there is none of ours
+    return {
+        "source": arguments.source or str(BUILT_IN["source"]),
+        "target": arguments.target or str(BUILT_IN["target"]),
+        "net": arguments.checkpoint or str(BUILT_IN_CHECKPOINT),
+    }

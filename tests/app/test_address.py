@@ -1,0 +1,107 @@
+"""An address leads back to what was seen, says so where it cannot, and opens nothing that was not opened before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.state import address
+from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
+from pca_core import AssociationConfig
+from pca_core.data import FolderDataset, encode_jpeg
+from tests.app.test_pages import SECONDS, picture, sentences
+from tests.conftest import ROOT
+
+
+def open_app(**told: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS)
+    for name, value in told.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def make_folder(root: Path) -> Path:
+    (root / "images").mkdir(parents=True)
+    for name in ("a", "b"):
+        (root / f"images/{name}.jpg").write_bytes(encode_jpeg(picture(ord(name))))
+    return root
+
+
+def test_the_address_brings_the_switches_back():
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS)
+    for name, value in {
+        "level": "prediction",
+        "alpha": "0.25",
+        "top_k": "3",
+        "mutual": "True",
+        "pixel": "source-" + "9" * 5000,
+    }.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert app.number_input(key="top_k").value == 3
+    assert app.slider(key="alpha").value == 0.25
+    assert app.toggle(key="mutual").value
+    assert app.session_state["config"].level == "prediction"
+
+
+def test_a_folder_and_a_net_opened_here_come_back(tmp_path):
+    folder = str(make_folder(tmp_path / "mine"))
+    net = tmp_path / "other.safetensors"
+    net.write_bytes(BUILT_IN_CHECKPOINT.read_bytes())
+    app = open_app()
+    choices = app.session_state["choices"]
+    choices["target"] = type(choices["target"])(folder, "b")
+    app.session_state["checkpoint"] = str(net)
+    app.run()
+    told = {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
+    assert not any("/" in value for value in told.values())  # no path leaves the server
+    again = open_app(**told)
+    assert (again.session_state["choices"]["target"].folder, again.session_state["choices"]["target"].name) == (folder, "b")
+    assert again.session_state["checkpoint"] == str(net)
+    assert not sentences(again)
+
+
+@pytest.mark.parametrize("place", ["/etc", "../..", "0123456789", "x" * 5000], ids=["path", "dots", "unknown", "long"])
+def test_an_address_opens_no_folder_and_no_file_of_its_own(place, tmp_path):
+    app = open_app(source_from=place, net=place)
+    assert app.session_state["choices"]["source"].folder == str(BUILT_IN["source"])
+    assert app.session_state["checkpoint"] == str(BUILT_IN_CHECKPOINT)
+    assert [item.value.partition(" that ")[0] for item in app.warning] == [
+        "The address names a checkpoint",
+        "The address names a source folder",
+    ]
+    assert not app.error
+
+
+def test_uploads_do_not_outlive_their_session_and_that_is_said():
+    first = FolderDataset(BUILT_IN["target"]).names[0]
+    app = open_app(target="my street 123456", target_from="upload")
+    assert app.session_state["choices"]["target"].name == first
+    assert len(app.warning) == 1
+    assert "uploads live with the session" in sentences(app)
+    app.run()
+    assert not app.warning  # said once
+
+
+def test_an_image_that_is_gone_is_named():
+    app = open_app(source="*gone*")
+    assert "There is no source image \\*gone\\*" in sentences(app)
+    assert app.session_state["choices"]["source"].name == FolderDataset(BUILT_IN["source"]).names[0]
+
+
+@pytest.mark.parametrize("pixel", ["", "source", "source--1", "elsewhere-3", "target-x", "source-" + "9" * 5000])
+def test_what_is_no_pixel_is_none(pixel):
+    assert address.read_pixel({"pixel": pixel}) is None
+
+
+def test_pixel_and_switches_are_read_as_written():
+    assert address.read_pixel({"pixel": "target-17"}) == ("target", 17)
+    config = AssociationConfig(level="prediction", alpha=0.25, top_k=4, mutual=True)
+    assert address.read_config(address.describe_config(config)) == config
+    assert address.describe_config(AssociationConfig()) == {}
+    assert address.read_config({"alpha": "7", "top_k": "many", "level": "feature"}) == AssociationConfig()
