@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from pca_core.checks import InputError
-from pca_core.cli import app, associate, doctor, evaluate, inspect_data, train
+from pca_core.cli import app, associate, doctor, evaluate, import_checkpoint, inspect_checkpoint, inspect_data, models, train
 
-COMMANDS = (train, evaluate, associate, inspect_data, app, doctor)
+COMMANDS = (train, evaluate, associate, inspect_data, models, import_checkpoint, inspect_checkpoint, app, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

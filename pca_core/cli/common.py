@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -51,6 +52,18 @@ def add_ignore_unknown(parser: argparse.ArgumentParser) -> None:
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, metavar="FILE", help="a .safetensors checkpoint")
+
+
+def checkpoint_path(text: str) -> Path:
+    """Where to write a checkpoint.
+
+    Raises:
+        ValueError: Unless it ends in ``.safetensors``.
+    """
+    path = Path(text)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {path.name!r}.")
+    return path
 
 
 def unknown_ids(arguments: argparse.Namespace) -> str:

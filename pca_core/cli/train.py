@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -38,9 +37,7 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    out = Path(arguments.out)
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {out.name!r}.")
+    out = common.checkpoint_path(arguments.out)
     config = TrainConfig(
         steps=arguments.steps,
         batch_size=arguments.batch_size,

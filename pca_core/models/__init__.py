@@ -1,8 +1,9 @@
 """Segmentation nets and their checkpoints."""
 
 from pca_core.models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from pca_core.models.importing import import_checkpoint
 from pca_core.models.normalisation import InputNormalisation
-from pca_core.models.registry import MODELS, SegmentationModel, build_model
+from pca_core.models.registry import MODELS, SegmentationModel, build_model, find_normalisation
 
 __all__ = [
     "MODELS",
@@ -10,6 +11,8 @@ __all__ = [
     "InputNormalisation",
     "SegmentationModel",
     "build_model",
+    "find_normalisation",
+    "import_checkpoint",
     "load_checkpoint",
     "save_checkpoint",
 ]

@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from pca_core.checks import InputError, exists, shorten
 from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.registry import build_model
+from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits
 from pca_core.storage import write_atomic
 from pca_core.types import LabelSpace
 
 FORMAT = 1
 MAX_HEADER_BYTES = 2**20
-NUM_DIFFERENCES = 5
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool =
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()}
     if is_half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
-    _check_finite(Path(path).name, tensors)
+    check_finite(Path(path).name, tensors)
     data = save(tensors, {"cyclelens": json.dumps(_describe(checkpoint))})
     if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
         raise InputError(
@@ -99,7 +99,7 @@ def read_description(path: str | Path) -> dict:
     path = Path(path)
     if not exists(path.is_file):
         raise InputError("CHECKPOINT_NOT_FOUND", f"There is no checkpoint file at {shorten(path)}. Check the path.")
-    _check_header_size(path)
+    check_header_size(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -120,7 +120,8 @@ def read_description(path: str | Path) -> dict:
     return description
 
 
-def _check_header_size(path: Path) -> None:
+def check_header_size(path: Path) -> None:
+    """Raise InputError ``CHECKPOINT_FORMAT`` unless the file begins as a safetensors file does."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -133,7 +134,8 @@ def _check_header_size(path: Path) -> None:
         raise InputError(
             "CHECKPOINT_FORMAT",
             f"{path.name} is not a safetensors checkpoint (a header of at most 1 MiB was expected). "
-            "Pickled .pt and .pth files are not read, because opening one can run code.",
+            "Pickled .pt and .pth files are not read here, because opening one can run code; "
+            "convert them with cyclelens import-checkpoint.",
         )
 
 
@@ -221,33 +223,7 @@ def check_same_classes(name: str, got: LabelSpace, expected: LabelSpace) -> None
 
 def _load_weights(path: Path, model: nn.Module) -> None:
     with safe_open(path, framework="pt") as file:
-        found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
-        expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-        differences = _differences(found, expected)
-        if differences:
-            raise InputError(
-                "CHECKPOINT_MISMATCH",
-                f"{path.name} does not fit the net that it names: {'; '.join(differences[:NUM_DIFFERENCES])}"
-                f"{f' and {len(differences) - NUM_DIFFERENCES} more' if len(differences) > NUM_DIFFERENCES else ''}. "
-                "Choose the checkpoint of this architecture and class count.",
-            )
-        tensors = {key: file.get_tensor(key) for key in found}
-    _check_finite(path.name, tensors)
+        check_fits(path.name, {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}, model)  # noqa: SIM118
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    check_finite(path.name, tensors)
     model.to_empty(device="cpu").load_state_dict(tensors)  # memory is taken only now that the sizes are known to be true
-
-
-def _differences(found: dict[str, tuple], expected: dict[str, tuple]) -> list[str]:
-    missing = [f"{key} is missing" for key in expected if key not in found]
-    extra = [f"{key} is not part of the net" for key in found if key not in expected]
-    shapes = [
-        f"{key} is {found[key]}, expected {expected[key]}" for key in expected if key in found and found[key] != expected[key]
-    ]
-    return shapes + missing + extra
-
-
-def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
-    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not tensor.float().isfinite().all()]
-    if bad:
-        raise InputError(
-            "CHECKPOINT_NONFINITE", f"{name} has NaN or infinite weights in {', '.join(bad[:NUM_DIFFERENCES])}. Train it again."
-        )

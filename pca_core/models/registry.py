@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from pca_core.checks import InputError
 from pca_core.models.compact import build_compact
+from pca_core.models.deeplab_v2 import CAFFE_NORMALISATION, build_deeplab_v2_resnet50, build_deeplab_v2_resnet101
+from pca_core.models.normalisation import InputNormalisation
 from pca_core.types import SegmentationOutput
 
 
@@ -27,7 +29,14 @@ class SegmentationModel(Protocol):
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "compact": build_compact,
+    "deeplab_v2_resnet101": build_deeplab_v2_resnet101,
+    "deeplab_v2_resnet50": build_deeplab_v2_resnet50,
 }
+NORMALISATIONS: dict[str, InputNormalisation] = {
+    "deeplab_v2_resnet101": CAFFE_NORMALISATION,
+    "deeplab_v2_resnet50": CAFFE_NORMALISATION,
+}
+"""How an image enters a net, where it is not RGB with the mean and deviation of ImageNet."""
 
 
 def build_model(name: str, *, num_classes: int, **options: int) -> nn.Module:
@@ -54,3 +63,8 @@ def build_model(name: str, *, num_classes: int, **options: int) -> nn.Module:
         return MODELS[name](num_classes, **options)
     except TypeError as error:
         raise InputError("MODEL_OPTION", f"Architecture {name!r} was given an option that it does not have: {error}.") from None
+
+
+def find_normalisation(name: str) -> InputNormalisation:
+    """How images enter a net of this architecture unless its checkpoint says otherwise."""
+    return NORMALISATIONS.get(name, InputNormalisation())

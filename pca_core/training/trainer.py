@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
 from pca_core.losses import LossWeights, check_class_ids, cross_entropy_loss, lovasz_softmax_loss, total_loss
-from pca_core.models import Checkpoint, InputNormalisation, build_model, save_checkpoint
+from pca_core.models import Checkpoint, build_model, find_normalisation, save_checkpoint
 from pca_core.storage import check_writable
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
@@ -95,13 +95,14 @@ class Trainer:
                 f"Training needs labelled images, but {dataset.root} has none. Add labels/ and classes.json.",
             )
         self.config, self.dataset, self.device = config, dataset, device
+        self.normalisation = find_normalisation(config.architecture)
         torch.manual_seed(config.seed)
         self.model = build_model(config.architecture, num_classes=dataset.label_space.num_classes)
         self.model.to(device, memory_format=torch.channels_last).train()
         self.optimizer = _make_optimizer(self.model, config)
         self.step = 0
         size = fit_short_side(*dataset[0].image.shape[:2], config.short_side)
-        self.batches = BatchMaker(dataset, size, config.batch_size, InputNormalisation(), config.augmentation, config.seed)
+        self.batches = BatchMaker(dataset, size, config.batch_size, self.normalisation, config.augmentation, config.seed)
 
     def run(self) -> Iterator[TrainStep]:
         """Train to the last step, yielding after each."""
@@ -144,6 +145,7 @@ class Trainer:
             self.model,
             self.config.architecture,
             self.dataset.label_space,
+            normalisation=self.normalisation,
             short_side=self.config.short_side,
             notes={**notes, "config": asdict(self.config)},
         )

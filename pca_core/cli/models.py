@@ -1,0 +1,42 @@
+"""``cyclelens models``: the nets that can be built here."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from pca_core.cli import common
+from pca_core.models import MODELS, build_model
+
+PROBE = (1, 3, 64, 64)
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser("models", help="list the nets that can be built", description=__doc__)
+    common.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    facts = [_measure(name) for name in MODELS]
+    rows = [f"{'net':<24}{'parameters':>12}{'feature stride':>16}{'channels':>10}"]
+    rows += [
+        f"{row['name']:<24}{row['parameters'] / 1e6:>10.1f} M{row['feature_stride']:>16}{row['feature_channels']:>10}"
+        for row in facts
+    ]
+    common.emit(arguments.json, {"models": facts}, "\n".join(rows))
+    return 0
+
+
+def _measure(name: str, num_classes: int = 19) -> dict:
+    """Counted on a net without memory."""
+    with torch.device("meta"):
+        model = build_model(name, num_classes=num_classes).eval()
+        output = model(torch.empty(PROBE))
+    return {
+        "name": name,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "feature_stride": output.output_stride,
+        "feature_channels": output.features.shape[1],
+    }
