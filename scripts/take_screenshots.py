@@ -24,7 +24,7 @@ from pca_core.cli.doctor import find_chromium
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((1440, 900), (1024, 768))
 PAGES = {"trace": ("/", ".li-root[data-ready=true]"), "images": ("/images", "img")}
-SHOWN = "/?source=noon_0001&target=dusk_0001"  # with the pixel that the app opens on
+SHOWN = "/?source=noon_0001&target=dusk_rain_0001"  # with the pixel that the app opens on
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk"}
+BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk-rain"}
 BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
 
 

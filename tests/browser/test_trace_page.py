@@ -101,12 +101,12 @@ def test_choosing_another_image_and_going_back(page, serve):
     url = serve(MAIN)
     page.goto(f"{url}/images")
     page.get_by_role("button", name="noon_0003").click()
-    page.get_by_role("button", name="dusk_0002").click()
-    page.get_by_text("noon_0003  →  dusk_0002").wait_for(timeout=20_000)
+    page.get_by_role("button", name="dusk_rain_0002").click()
+    page.get_by_text("noon_0003  →  dusk_rain_0002").wait_for(timeout=20_000)
     page.get_by_role("button", name="Trace this pair").click()
     page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
     assert "noon_0003" in page.locator(".li-title[data-side=source]").inner_text()
-    assert "dusk_0002" in page.locator(".li-title[data-side=target]").inner_text()
+    assert "dusk_rain_0002" in page.locator(".li-title[data-side=target]").inner_text()
 
 
 def test_names_and_messages_never_become_markup_or_requests(page, serve, tmp_path):
