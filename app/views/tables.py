@@ -8,7 +8,8 @@ import pandas as pd
 
 from pca_core.association.traces import Candidate, Claim, Stage
 
-LAYOUT = {"hide_index": True, "width": "stretch"}
+# Five rows high whatever it holds: nothing below moves from one pixel to the next.
+LAYOUT = {"hide_index": True, "width": "stretch", "height": 213}
 VERDICTS = {"consistent": "✓ consistent", "inconsistent": "✗ breaks", "unlabelled": "– unlabelled"}
 STAGES = {
     "cosine": "1 Cosine",

@@ -33,6 +33,14 @@ def test_marker_outside_its_grid_is_refused() -> None:
         pack_overlay(make_panes(), images_hash="x", markers=[Marker("source", 8, "query")])
 
 
+def test_a_layer_without_values_keeps_its_button_and_cannot_be_shown() -> None:
+    absent = Layer("heat", "Heat", "source", None, reason="not here")
+    header = read_header(pack_overlay(make_panes(), images_hash="x", layers=[absent], scene="target"))
+    assert (header["layers"][0]["values"], header["layers"][0]["reason"], header["scene"]) == (None, "not here", "target")
+    with pytest.raises(ValueError, match="active_layer names 'heat' on the source side, which has no layers"):
+        pack_overlay(make_panes(), images_hash="x", layers=[absent], active_layer={"source": "heat"})
+
+
 @pytest.mark.parametrize(
     "value",
     [

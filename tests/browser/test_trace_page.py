@@ -50,7 +50,7 @@ def verdict(page) -> str:
 
 def test_opens_on_the_built_in_pair_with_a_story(page, serve):
     open_trace(page, serve(MAIN))
-    assert "Source · noon_0001" in page.locator(".li-title[data-side=source]").inner_text()
+    assert f"Source · {FolderDataset(BUILT_IN['source']).names[0]}" in page.locator(".li-title[data-side=source]").inner_text()
     assert re.search(r"Source pixel \(\d+, \d+\) goes to target pixel \(\d+, \d+\)", verdict(page))
     page.get_by_text("Coverage", exact=True).wait_for(timeout=20_000)
 
@@ -97,16 +97,76 @@ def test_another_level_changes_the_numbers_not_the_pixel(page, serve, analysis):
     assert f"Source pixel ({row}, {column}) goes to" in verdict(page)
 
 
-def test_choosing_another_image_and_going_back(page, serve):
-    url = serve(MAIN)
-    page.goto(f"{url}/images")
-    page.get_by_role("button", name="noon_0003").click()
-    page.get_by_role("button", name="dusk_rain_0002").click()
-    page.get_by_text("noon_0003  →  dusk_rain_0002").wait_for(timeout=20_000)
+def choose_layer(page, side: str, title: str) -> None:
+    page.locator(f".li-layers[data-side={side}]").get_by_role("button", name=title, exact=True).click()
+
+
+def chosen_layers(page) -> list[str]:
+    return [page.locator(f".li-layers[data-side={side}] [aria-pressed=true]").inner_text() for side in ("source", "target")]
+
+
+def test_each_kind_of_trace_keeps_its_layers(page, serve, analysis):
+    open_trace(page, serve(MAIN))
+    choose_layer(page, "source", "Verdicts")
+    choose_layer(page, "target", "p(j | i)")
+    click_pixel(page, "target", 700, analysis.pair.target_size)
+    page.get_by_text("claims target pixel").or_(page.get_by_text("claim target pixel")).first.wait_for(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert chosen_layers(page) == ["Similarity to j", "None"]
+    assert page.get_by_role("button", name="p(j | i)").is_disabled()
+    choose_layer(page, "target", "Hubs")
+    click_pixel(page, "source", 900, analysis.pair.source_size)
+    page.get_by_text("goes to target pixel").wait_for(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert chosen_layers(page) == ["Verdicts", "p(j | i)"]
+    click_pixel(page, "target", 1400, analysis.pair.target_size)
+    page.wait_for_timeout(1000)
+    assert chosen_layers(page) == ["Similarity to j", "Hubs"]
+
+
+@pytest.mark.parametrize("width", [1440, 1180, 1024])
+def test_nothing_below_the_images_moves_from_a_source_to_a_target_trace(new_page, serve, analysis, width):
+    page = new_page(viewport={"width": width, "height": 800})
+    open_trace(page, serve(MAIN))
+    bar = page.locator(".li-bar")
+    page.get_by_text("Coverage", exact=True).wait_for(timeout=20_000)
+    before = bar.bounding_box()
+    for side in ("target", "source"):
+        click_pixel(page, side, 1100, analysis.pair.source_size)
+        page.get_by_text("claim" if side == "target" else "goes to target pixel").first.wait_for(timeout=20_000)
+        page.wait_for_timeout(500)
+        assert bar.bounding_box() == before
+
+
+def test_a_reload_comes_back_to_a_folder_that_was_opened(page, serve, tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("first", "second"):
+        (tmp_path / f"images/{name}.png").write_bytes(encode_png(np.full((64, 96, 3), 90, np.uint8)))
+    page.goto(f"{serve(MAIN)}/images")
+    page.locator(".st-key-target_folder_field input").fill(str(tmp_path))
+    page.locator(".st-key-target_open button").click()
+    page.get_by_role("button", name="second", exact=True).click()
+    page.get_by_text("→  second").wait_for(timeout=20_000)
     page.get_by_role("button", name="Trace this pair").click()
     page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
-    assert "noon_0003" in page.locator(".li-title[data-side=source]").inner_text()
-    assert "dusk_rain_0002" in page.locator(".li-title[data-side=target]").inner_text()
+    page.wait_for_function("location.search.includes('target_from=')", timeout=20_000)
+    assert str(tmp_path).split("/")[1] not in page.url.split("?")[1]
+    page.reload()
+    page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+    assert "Target · second" in page.locator(".li-title[data-side=target]").inner_text()
+
+
+def test_choosing_another_image_and_going_back(page, serve):
+    url = serve(MAIN)
+    source, target = FolderDataset(BUILT_IN["source"]).names[2], FolderDataset(BUILT_IN["target"]).names[1]
+    page.goto(f"{url}/images")
+    page.get_by_role("button", name=source).click()
+    page.get_by_role("button", name=target).click()
+    page.get_by_text(f"{source}  →  {target}").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Trace this pair").click()
+    page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+    assert source in page.locator(".li-title[data-side=source]").inner_text()
+    assert target in page.locator(".li-title[data-side=target]").inner_text()
 
 
 def test_names_and_messages_never_become_markup_or_requests(page, serve, tmp_path):

@@ -197,22 +197,6 @@ def test_a_single_source_pixel_is_always_returned_to():
     assert found.backward_prob.tolist() == pytest.approx([1.0])
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_associated_in_single(dtype):
-    source, target, ids = random_sides()
-    source, target = source.to(dtype), target.to(dtype)
-    half, single = associate(source, target, ids), associate(source.float(), target.float(), ids)
-    assert half.forward_prob.dtype == torch.float32
-    assert all(torch.equal(getattr(half, name), getattr(single, name)) for name in PER_SOURCE)
-
-
-def test_double_precision_tells_what_single_cannot():
-    """1 − cos(10⁻³ °) is 1.5·10⁻¹⁰: in float32 both targets are equal and the first would be taken."""
-    found = associate(at(0), at(0.001, 0.0), labels(0), COSINE)
-    assert found.forward_prob.dtype == torch.float64
-    assert found.target_index.item() == 1
-
-
 def test_prediction_level_shows_minus_kl():
     source, target, ids = random_sides(channels=4)
     source, target = source.softmax(0), target.softmax(0)

@@ -1,4 +1,4 @@
-"""Where association could break: borders of tiles, overflow, memory, and input that does not fit together."""
+"""Where association could break: borders of tiles, overflow, precision, memory, and input that does not fit together."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pca_core.checks import InputError
 from pca_core.device import choose_tile_rows, pick_device
 from tests import reference
 from tests.conftest import ROOT
+from tests.unit.test_association import COSINE, PER_SOURCE, at, labels, random_sides
 
 
 # Around a block (64) and a tile (2048) of columns, where padding begins.
@@ -199,3 +200,19 @@ def test_tiles_on_a_gpu_hold_a_bounded_strip():
     assert choose_tile_rows(32768, torch.float64, cuda) == 1024
     assert choose_tile_rows(100, torch.float32, cuda) == 8192  # never more rows than this
     assert choose_tile_rows(10**9, torch.float32, cuda) == 256  # never fewer
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_associated_in_single(dtype):
+    source, target, ids = random_sides()
+    source, target = source.to(dtype), target.to(dtype)
+    half, single = associate(source, target, ids), associate(source.float(), target.float(), ids)
+    assert half.forward_prob.dtype == torch.float32
+    assert all(torch.equal(getattr(half, name), getattr(single, name)) for name in PER_SOURCE)
+
+
+def test_double_precision_tells_what_single_cannot():
+    """1 − cos(10⁻³ °) is 1.5·10⁻¹⁰: in float32 both targets are equal and the first would be taken."""
+    found = associate(at(0), at(0.001, 0.0), labels(0), COSINE)
+    assert found.forward_prob.dtype == torch.float64
+    assert found.target_index.item() == 1

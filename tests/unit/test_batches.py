@@ -13,7 +13,7 @@ from pca_core.data import FolderDataset
 from pca_core.models import InputNormalisation
 from pca_core.training import Augmentation
 from pca_core.training.batches import BatchMaker, SampleCache, draw_indices
-from tests.unit.test_training import make_data
+from tests.unit.training_data import make_data
 
 
 @pytest.fixture
