@@ -47,8 +47,15 @@ def main() -> None:
         street = lay_out(arguments.domain, arguments.seed, index)
         light, ids = studio.render(street)
         write_label(ids, label)
-        Image.fromarray(develop(light, arguments.domain, street.seed)).save(image, quality=90)
+        write_image(develop(light, arguments.domain, street.seed), image)
         print(f"{name}  {time.perf_counter() - started:.1f} s", flush=True)
+
+
+def write_image(pixels: np.ndarray, path: Path) -> None:
+    """JPEG of quality 90, whole or not at all: a frame that is there is not rendered again."""
+    temporary = path.with_suffix(".part")
+    Image.fromarray(pixels).save(temporary, "JPEG", quality=90)
+    temporary.replace(path)
 
 
 def write_label(ids: np.ndarray, path: Path) -> None:
@@ -56,7 +63,9 @@ def write_label(ids: np.ndarray, path: Path) -> None:
     palette = json.loads((Path(__file__).resolve().parents[1] / "assets/streets/classes.json").read_text())["palette"]
     picture = Image.fromarray(ids, "P")
     picture.putpalette(bytes(np.array([*palette, (128, 128, 128)], np.uint8)))
-    picture.save(path, optimize=True)
+    temporary = path.with_suffix(".part")
+    picture.save(temporary, "PNG", optimize=True)
+    temporary.replace(path)
 
 
 if __name__ == "__main__":
