@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from pca_core.device import pick_device
 from pca_core.inference import Segmentation, make_pair, segment
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.types import Domain, FeaturePair, LabelSpace, Sample
+
+MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
 
 
 @st.cache_resource(show_spinner=False)
@@ -154,8 +157,19 @@ def _make_base(key: str, _source: Sample, _target: Sample, _path: str) -> Pair:
     stamp = _stamp(_path)
     segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
+    _check_size(pair)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
     return Pair(key, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
+
+
+def _check_size(pair: FeaturePair) -> None:
+    source, target = math.prod(pair.source_size), math.prod(pair.target_size)
+    if source * target > MAX_SIMILARITIES:
+        raise InputError(
+            "PAIR_TOO_LARGE",
+            f"This pair has {source:,} × {target:,} feature pixels, more than can be associated while you wait. Long, narrow "
+            "images become large when their short side is scaled to the net's: crop them, or use cyclelens associate.",
+        )
 
 
 def _make_panes(source: Sample, target: Sample, pair: FeaturePair, space: LabelSpace) -> tuple[ImagePane, ImagePane]:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.state import cache
 from app.state.session import BUILT_IN
+from app.state.uploads import Upload
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from tests.conftest import ROOT
 
@@ -184,6 +186,18 @@ def test_an_uploaded_source_with_its_label_is_chosen(images):
     label = np.zeros((64, 96), np.uint8)
     upload(images, "source", encode_jpeg(picture()), encode_png(label))
     assert images.session_state["choices"]["source"].folder == "upload"
+
+
+def test_a_pair_too_large_to_wait_for_is_refused(trace):
+    """A strip of 7 × 300 pixels has ten thousand columns at the short side of the net: 10¹⁰ similarities with another one."""
+    strip, label = np.zeros((7, 300, 3), np.uint8), np.zeros((7, 300), np.uint8)
+    space = cache.get_checkpoint(trace.session_state["checkpoint"]).label_space
+    for side, choice in trace.session_state["choices"].items():
+        trace.session_state["uploads"][side]["strip"] = Upload("strip", encode_png(strip), encode_png(label), space, "error")
+        trace.session_state["choices"][side] = type(choice)("upload", "strip")
+    trace.run()
+    assert "feature pixels, more than can be associated while you wait" in sentences(trace)
+    assert not trace.exception
 
 
 @pytest.mark.parametrize(
