@@ -34,6 +34,6 @@ $(VENV)/.runtime: requirements.txt pyproject.toml
 	$(BIN)/python -c "from pca_core.association import warm_up; warm_up()"  # compiles the fused pass once
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.txt requirements-models.txt $(VENV)/.runtime
 	$(BIN)/pip install -q -r requirements-dev.txt
 	touch $@

@@ -7,7 +7,7 @@ import argparse
 import torch
 
 from pca_core.cli import common
-from pca_core.models import MODELS, build_model
+from pca_core.models import FAMILIES, MODELS, build_model, is_installed
 
 PROBE = (1, 3, 64, 64)
 
@@ -25,7 +25,16 @@ def run(arguments: argparse.Namespace) -> int:
         f"{row['name']:<24}{row['parameters'] / 1e6:>10.1f} M{row['feature_stride']:>16}{row['feature_channels']:>10}"
         for row in facts
     ]
-    common.emit(arguments.json, {"models": facts}, "\n".join(rows))
+    families = [
+        {"prefix": prefix, "what": family.what, "example": family.example, "is_installed": is_installed(family)}
+        for prefix, family in FAMILIES.items()
+    ]
+    rows += ["", "of libraries (pip install -r requirements-models.txt):"]
+    rows += [
+        f"  {row['prefix']:<14}{'installed' if row['is_installed'] else 'not installed':<15}{row['what']}, e.g. {row['example']}"
+        for row in families
+    ]
+    common.emit(arguments.json, {"models": facts, "families": families}, "\n".join(rows))
     return 0
 
 

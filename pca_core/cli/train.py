@@ -28,7 +28,8 @@ def add_parser(subparsers) -> None:
         "--short-side", type=int, default=DEFAULTS.short_side, help="pixels of the shorter image side (default: 192)"
     )
     parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
-    parser.add_argument("--architecture", default=DEFAULTS.architecture)
+    parser.add_argument("--architecture", default=DEFAULTS.architecture, metavar="NAME", help="a net that cyclelens models lists")
+    parser.add_argument("--pretrained", action="store_true", help="start from the weights that the net's library offers")
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same settings stopped")
     common.add_device(parser)
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         short_side=arguments.short_side,
         learning_rate=arguments.learning_rate,
         architecture=arguments.architecture,
+        is_pretrained=arguments.pretrained,
         seed=arguments.seed,
     )
     _refuse_held_out(arguments.folder)

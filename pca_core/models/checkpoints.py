@@ -17,8 +17,8 @@ from torch import nn
 
 from pca_core.checks import InputError, exists, shorten
 from pca_core.models.normalisation import InputNormalisation
-from pca_core.models.registry import build_model
-from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits
+from pca_core.models.registry import build_empty
+from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits, fill
 from pca_core.storage import write_atomic
 from pca_core.types import LabelSpace
 
@@ -190,8 +190,7 @@ def _build(name: str, description: dict) -> Checkpoint:
         normalisation = InputNormalisation(
             **{**normalisation, "mean": tuple(normalisation["mean"]), "std": tuple(normalisation["std"])}
         )
-        with torch.device("meta"):
-            model = build_model(description["architecture"], num_classes=label_space.num_classes, **description["options"])
+        model = build_empty(description["architecture"], num_classes=label_space.num_classes, **description["options"])
         return Checkpoint(
             model,
             description["architecture"],
@@ -226,4 +225,4 @@ def _load_weights(path: Path, model: nn.Module) -> None:
         check_fits(path.name, {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}, model)  # noqa: SIM118
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     check_finite(path.name, tensors)
-    model.to_empty(device="cpu").load_state_dict(tensors)  # memory is taken only now that the sizes are known to be true
+    fill(model, tensors)

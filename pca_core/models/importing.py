@@ -12,10 +12,11 @@ from torch import Tensor
 
 from pca_core.checks import InputError
 from pca_core.models.checkpoints import Checkpoint
+from pca_core.models.families import architecture_of
 from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.pickled import read_pickled
-from pca_core.models.registry import build_model, find_normalisation
-from pca_core.models.weights import check_finite, check_fits
+from pca_core.models.registry import build_empty, find_normalisation
+from pca_core.models.weights import check_finite, check_fits, fill
 from pca_core.types import LabelSpace
 
 PROBE = (64, 96)  # pixels of the image that a net is tried on
@@ -61,17 +62,15 @@ def import_checkpoint(
             ``CHECKPOINT_PROBE`` when the net's answer to a plain image is not finite.
     """
     path, options = Path(path), dict(options or {})
-    with torch.device("meta"):
-        model = build_model(architecture, num_classes=label_space.num_classes, **options)
+    model = build_empty(architecture, num_classes=label_space.num_classes, **options)
     tensors = read_weights(path)
     check_fits(path.name, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, model)
     check_finite(path.name, tensors)
-    model.to_empty(device="cpu").load_state_dict(tensors)
+    fill(model, tensors)
     _probe(path.name, model.eval())
+    rebuilt, options = architecture_of(model, architecture, options)
     notes = {"imported_from": path.name}
-    return Checkpoint(
-        model, architecture, label_space, options, normalisation or find_normalisation(architecture), short_side, notes
-    )
+    return Checkpoint(model, rebuilt, label_space, options, normalisation or find_normalisation(architecture), short_side, notes)
 
 
 @torch.inference_mode()

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from pca_core.checks import InputError, exists, shorten
 from pca_core.models.checkpoints import check_header_size, read_description
 from pca_core.models.pickled import read_pickled
-from pca_core.models.registry import MODELS, build_model
+from pca_core.models.registry import MODELS, build_empty
 from pca_core.models.weights import find_differences
 
 _DTYPES = {
@@ -124,14 +123,11 @@ def _guess(shapes: Mapping[str, tuple[int, ...]], num_classes: int | None) -> st
         return None
     shared = {}
     for name in MODELS:
-        with torch.device("meta"):
-            names = build_model(name, num_classes=num_classes).state_dict().keys()
+        names = build_empty(name, num_classes=num_classes).state_dict().keys()
         shared[name] = len(shapes.keys() & names) / max(len(shapes), len(names))
     best = max(shared, key=shared.get)
     return best if shared[best] > 0.5 else None
 
 
 def _compare(shapes, architecture: str, num_classes: int | None, options: Mapping[str, object]) -> list[str]:
-    with torch.device("meta"):
-        model = build_model(architecture, num_classes=num_classes or 1, **options)
-    return find_differences(shapes, model)
+    return find_differences(shapes, build_empty(architecture, num_classes=num_classes or 1, **options))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
 from pca_core.losses import LossWeights, check_class_ids, cross_entropy_loss, lovasz_softmax_loss, total_loss
-from pca_core.models import Checkpoint, build_model, find_normalisation, save_checkpoint
+from pca_core.models import Checkpoint, architecture_of, build_model, find_normalisation, save_checkpoint
 from pca_core.storage import check_writable
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
@@ -36,7 +36,8 @@ class TrainConfig:
         power: Of the poly schedule.
         lovasz: Weight of the Lovász-softmax term beside cross-entropy.
         seed: Of initialisation and views.
-        architecture: A key of :data:`pca_core.models.MODELS`.
+        architecture: What :func:`pca_core.models.build_model` takes.
+        is_pretrained: Start from the weights that the net's library offers.
         augmentation: How views are drawn.
     """
 
@@ -50,6 +51,7 @@ class TrainConfig:
     lovasz: float = 0.75
     seed: int = 0
     architecture: str = "compact"
+    is_pretrained: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -97,7 +99,8 @@ class Trainer:
         self.config, self.dataset, self.device = config, dataset, device
         self.normalisation = find_normalisation(config.architecture)
         torch.manual_seed(config.seed)
-        self.model = build_model(config.architecture, num_classes=dataset.label_space.num_classes)
+        options = {"pretrained": True} if config.is_pretrained else {}
+        self.model = build_model(config.architecture, num_classes=dataset.label_space.num_classes, **options)
         self.model.to(device, memory_format=torch.channels_last).train()
         self.optimizer = _make_optimizer(self.model, config)
         self.step = 0
@@ -141,10 +144,12 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """The net as it is now, with what it was trained on."""
         notes = {"trained_on": self.dataset.root.name, "num_images": len(self.dataset.labelled_indices), "step": self.step}
+        architecture, options = architecture_of(self.model, self.config.architecture)
         return Checkpoint(
             self.model,
-            self.config.architecture,
+            architecture,
             self.dataset.label_space,
+            options,
             normalisation=self.normalisation,
             short_side=self.config.short_side,
             notes={**notes, "config": asdict(self.config)},

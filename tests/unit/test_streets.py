@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pca_core.data import FolderDataset, encode_png, get_label_space
+from pca_core.data import encode_png, get_label_space
 from scripts.streets.layout import DOMAINS, lay_out
 from tests.conftest import ROOT
 
