@@ -25,7 +25,7 @@ from pca_core.models import Checkpoint, load_checkpoint, save_checkpoint
 from pca_core.training import TrainConfig, train
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = TrainConfig(steps=1000, batch_size=4, short_side=256)
+CONFIG = TrainConfig(steps=800, batch_size=4, short_side=256)
 HELD_OUT = ("noon-heldout", "dusk-rain-heldout")
 
 
