@@ -14,7 +14,7 @@ from pca_core.association.aggregation import PAPER_ALPHA, aggregate
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side, resize_image, resize_label
 from pca_core.metrics import confusion_matrix
-from pca_core.models import Checkpoint, InputNormalisation
+from pca_core.models import Checkpoint, InputNormalisation, find_size_multiple
 from pca_core.types import FeaturePair, Sample
 
 
@@ -56,7 +56,7 @@ def segment(checkpoint: Checkpoint, image: np.ndarray) -> Segmentation:
     Returns:
         :class:`Segmentation` on the model's device.
     """
-    size = fit_short_side(*image.shape[:2], checkpoint.short_side)
+    size = fit_short_side(*image.shape[:2], checkpoint.short_side, find_size_multiple(checkpoint.model))
     batch = torch.from_numpy(normalise_image(resize_image(image, size), checkpoint.normalisation))[None].to(_device(checkpoint))
     output = checkpoint.model(batch)
     return Segmentation(output.features[0].float(), output.logits[0].float().softmax(0), output.output_stride)

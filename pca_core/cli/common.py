@@ -54,6 +54,30 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, metavar="FILE", help="a .safetensors checkpoint")
 
 
+def add_architecture_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the architecture, e.g. min_stride=4; repeatable"
+    )
+
+
+def architecture_options(arguments: argparse.Namespace) -> dict[str, object]:
+    """What ``--option`` gave: a value is JSON where it can be, else text.
+
+    Raises:
+        ValueError: Without an equals sign.
+    """
+    options = {}
+    for text in arguments.option:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--option must be NAME=VALUE, got {text!r}.")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
 def checkpoint_path(text: str) -> Path:
     """Where to write a checkpoint.
 

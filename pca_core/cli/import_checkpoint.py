@@ -22,6 +22,7 @@ def add_parser(subparsers) -> None:
         "--short-side", type=int, default=512, help="pixels of the shorter image side at inference (default: 512)"
     )
     parser.add_argument("--half", action="store_true", help="store the weights in float16, half the size")
+    common.add_architecture_options(parser)
     common.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -29,18 +30,18 @@ def add_parser(subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     out = common.checkpoint_path(arguments.out)
     space = get_label_space(arguments.label_space)
-    checkpoint = import_checkpoint(arguments.file, arguments.architecture, space, short_side=arguments.short_side)
+    given = {"short_side": arguments.short_side, "options": common.architecture_options(arguments)}
+    checkpoint = import_checkpoint(arguments.file, arguments.architecture, space, **given)
     save_checkpoint(out, checkpoint, is_half=arguments.half)
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     facts = {
         "checkpoint": str(out),
-        "architecture": arguments.architecture,
+        "architecture": checkpoint.architecture,
         "label_space": space.name,
         "parameters": parameters,
         "bytes": Path(out).stat().st_size,
     }
-    text = (
-        f"Wrote {out}: {arguments.architecture}, {parameters / 1e6:.1f} M parameters, {space.num_classes} classes ({space.name})."
-    )
+    what = f"{checkpoint.architecture}, {parameters / 1e6:.1f} M parameters, {space.num_classes} classes ({space.name})"
+    text = f"Wrote {out}: {what}."
     common.emit(arguments.json, facts, text)
     return 0

@@ -29,6 +29,7 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     parser.add_argument("--architecture", default=DEFAULTS.architecture, metavar="NAME", help="a net that cyclelens models lists")
+    common.add_architecture_options(parser)
     parser.add_argument("--pretrained", action="store_true", help="start from the weights that the net's library offers")
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same settings stopped")
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         short_side=arguments.short_side,
         learning_rate=arguments.learning_rate,
         architecture=arguments.architecture,
+        options=common.architecture_options(arguments),
         is_pretrained=arguments.pretrained,
         seed=arguments.seed,
     )

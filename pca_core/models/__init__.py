@@ -4,7 +4,7 @@ from pca_core.models.checkpoints import Checkpoint, load_checkpoint, save_checkp
 from pca_core.models.families import FAMILIES, architecture_of, is_installed
 from pca_core.models.importing import import_checkpoint
 from pca_core.models.normalisation import InputNormalisation
-from pca_core.models.registry import MODELS, SegmentationModel, build_model, find_normalisation
+from pca_core.models.registry import MODELS, SegmentationModel, build_model, find_normalisation, find_size_multiple
 
 __all__ = [
     "FAMILIES",
@@ -15,6 +15,7 @@ __all__ = [
     "architecture_of",
     "build_model",
     "find_normalisation",
+    "find_size_multiple",
     "import_checkpoint",
     "is_installed",
     "load_checkpoint",

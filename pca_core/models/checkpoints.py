@@ -7,7 +7,7 @@ normalisation and size, notes. Nothing in a checkpoint is ever executed.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,9 +16,10 @@ from safetensors.torch import save
 from torch import nn
 
 from pca_core.checks import InputError, exists, shorten
+from pca_core.models.families import architecture_of
 from pca_core.models.normalisation import InputNormalisation
-from pca_core.models.registry import build_empty
-from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits, fill
+from pca_core.models.registry import build_empty, fill
+from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits
 from pca_core.storage import write_atomic
 from pca_core.types import LabelSpace
 
@@ -66,7 +67,9 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool =
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()}
     if is_half:
-        tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
+        tensors = {
+            name: tensor.half() if tensor.ndim > 1 and tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+        }
     check_finite(Path(path).name, tensors)
     data = save(tensors, {"cyclelens": json.dumps(_describe(checkpoint))})
     if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
@@ -172,9 +175,7 @@ def load_checkpoint(
     checkpoint = _build(name, description)
     if label_space is not None:
         check_same_classes(name, checkpoint.label_space, label_space)
-    _load_weights(path, checkpoint.model)
-    checkpoint.model.eval().to(device)
-    return checkpoint
+    return replace(checkpoint, model=_load_weights(path, checkpoint.model).eval().to(device))
 
 
 def _build(name: str, description: dict) -> Checkpoint:
@@ -191,6 +192,8 @@ def _build(name: str, description: dict) -> Checkpoint:
             **{**normalisation, "mean": tuple(normalisation["mean"]), "std": tuple(normalisation["std"])}
         )
         model = build_empty(description["architecture"], num_classes=label_space.num_classes, **description["options"])
+        if architecture_of(model, description["architecture"])[0] != description["architecture"]:
+            raise ValueError("it names files outside the checkpoint")
         return Checkpoint(
             model,
             description["architecture"],
@@ -201,6 +204,8 @@ def _build(name: str, description: dict) -> Checkpoint:
             description.get("notes", {}),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:  # RuntimeError: a size below zero
+        if isinstance(error, InputError) and error.code == "MODEL_LIBRARY":
+            raise
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise InputError(
             "CHECKPOINT_DESCRIPTION", f"The description in {name} cannot be used: {reason}. Save the checkpoint again."
@@ -220,9 +225,9 @@ def check_same_classes(name: str, got: LabelSpace, expected: LabelSpace) -> None
     raise InputError("CHECKPOINT_CLASSES", f"{name} has {what}. Use data and a checkpoint of the same label space.")
 
 
-def _load_weights(path: Path, model: nn.Module) -> None:
+def _load_weights(path: Path, model: nn.Module) -> nn.Module:
     with safe_open(path, framework="pt") as file:
         check_fits(path.name, {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}, model)  # noqa: SIM118
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     check_finite(path.name, tensors)
-    fill(model, tensors)
+    return fill(model, tensors)  # memory is taken only now that the sizes are known to be true

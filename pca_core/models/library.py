@@ -1,183 +1,190 @@
-"""Nets of well-known libraries behind the one interface: features are what feeds the last classifier, whatever the net is called.
+"""Any segmentation net of a library as one of ours: what feeds its last classifier becomes the features.
 
-No code per model. Of all convolutions and linear layers with as many outputs as there are classes, those are the classifier
-whose outputs, scaled up, are what the net answers: the last one, or, where a net adds several of one resolution, all of them.
-A probe checks that once, so that a net of another build is refused and never misread.
+The classifier is found, not known: of all convolutions with K outputs, the one that runs last, or all of the last one's shape
+where a net adds them. A probe checks that their outputs, scaled up, are what the net answers, so that a net of another build is
+refused and never misread. Inputs and outputs are picked up by a hook while the net runs as its authors wrote it. Sides that the
+net cannot take are scaled to the nearest that it can, so that features always cover the whole image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pca_core.checks import InputError
+from pca_core.checks import InputError, shorten
+from pca_core.models.normalisation import InputNormalisation
 from pca_core.types import SegmentationOutput
 
-PROBE_SIZE = 64
+# Per thread and call, not per net: sessions share one net. The hook is a plain function, so that copies of a net keep it.
+_SEEN: ContextVar[list | None] = ContextVar("seen", default=None)
+PROBE_PIXELS = 64
 TOLERANCE = 1e-3  # of the largest score
+Seen = list[tuple[nn.Module, Tensor, Tensor]]
+
+
+def _record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    seen = _SEEN.get()
+    if seen is not None:
+        seen.append((module, inputs[0], output))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What builds a net again without its files or the network.
+
+    Attributes:
+        architecture: A name for :func:`~pca_core.models.build_model`.
+        options: JSON values.
+    """
+
+    architecture: str
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 class LibraryNet(nn.Module):
-    """A foreign segmentation net that returns :class:`~pca_core.types.SegmentationOutput`.
-
-    An input whose sides are no multiples of ``multiple`` is scaled to the nearest multiples, so that feature pixels still cover
-    the image evenly. Heads that only help training are ignored.
+    """A net of a library that returns :class:`~pca_core.types.SegmentationOutput`.
 
     Args:
-        net: Any module that maps (B, 3, H, W) to scores, whatever it wraps them in.
+        net: (B, 3, H, W) → anything; run for what passes through its classifier.
         num_classes: K.
-        multiple: What the sides of its input must be multiples of.
-        architecture, options: What :func:`~pca_core.models.build_model` needs to build it again, without internet; JSON values.
+        recipe: What builds it again.
+        normalisation: Of its input, as it was published.
+        multiple: Both sides of an image are scaled to a multiple of this.
+        native_size: (height, width) that the net was made for; used when it takes no other.
+        min_stride: Finer features are averaged over blocks up to this stride before they are classified.
+
+    Attributes:
+        fresh: Weights that a pretrained file did not have or had in another shape, and that therefore start anew.
 
     Raises:
-        InputError: ``MODEL_HEAD``, at the first use, when no layer gives each pixel its scores.
+        InputError: ``MODEL_HEAD`` or ``MODEL_INPUT``.
     """
 
-    def __init__(self, net: nn.Module, num_classes: int, multiple: int, architecture: str, options: Mapping[str, object]) -> None:
-        super().__init__()
-        self.net = net
-        self.architecture, self.options = architecture, dict(options)
-        self._multiple, self._num_classes = multiple, num_classes
-        self._found: tuple[tuple[str, ...], int] | None = None  # names of the classifier's layers, and the stride
+    fresh: tuple[str, ...] = ()
 
-    @property
-    def output_stride(self) -> int:
-        """Input pixels per feature pixel."""
-        return self._classifier()[1]
+    def __init__(
+        self,
+        net: nn.Module,
+        num_classes: int,
+        recipe: Recipe,
+        *,
+        normalisation: InputNormalisation,
+        multiple: int,
+        native_size: tuple[int, int] | None = None,
+        min_stride: int = 1,
+    ) -> None:
+        super().__init__()
+        if any(parameter.is_meta for parameter in net.parameters()):
+            net.to("meta")  # what is not a parameter too: all of it on one device
+        self.net, self.recipe, self.normalisation = net, recipe, normalisation
+        self.size_multiple, self.min_side, self.fixed_size = multiple, 1, None
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d) and module.out_channels == num_classes:
+                module.register_forward_hook(_record)
+        self.num_classes, self.classifiers = num_classes, ()
+        self._pool, self.output_stride = 1, 1
+        self._measure(native_size, min_stride)
+
+    @torch.no_grad()
+    def _measure(self, native_size: tuple[int, int] | None, min_stride: int) -> None:
+        """Find the sizes that the net takes, its classifier and its stride by running it once on noise."""
+        count = max(2, -(-PROBE_PIXELS // self.size_multiple))
+        small, large = ((n * self.size_multiple, (n + 1) * self.size_multiple) for n in (count, 4 * count))
+        was_training = self.net.training
+        self.net.eval()
+        try:
+            size, answer, seen = self._try([small, large, *([native_size] if native_size else [])])
+        finally:
+            self.net.train(was_training)
+        self.min_side = 1 if size == small else size[0]
+        self.fixed_size = size if size == native_size else None
+        self.classifiers = self._name_classifiers(answer, seen)
+        stride = size[0] // self._pick(seen)[0].shape[-2]
+        self._pool = max(1, min_stride // max(stride, 1))
+        self.output_stride = stride * self._pool
+        self.size_multiple = math.lcm(self.size_multiple, self.output_stride if self._pool > 1 else 1)
+
+    def _try(self, sizes: list[tuple[int, int]]) -> tuple[tuple[int, int], object, Seen]:
+        """The first size that the net takes, what it answers, and what its hooks saw there."""
+        parameter, generator = next(self.net.parameters()), torch.Generator().manual_seed(0)
+        for size in sizes:
+            try:
+                noise = torch.randn(1, 3, *size, generator=generator, device="cpu")
+                return size, *self._run(noise.to(parameter.device, parameter.dtype))
+            except (RuntimeError, ValueError, AssertionError, TypeError) as error:  # whatever a library says of a wrong size
+                reason = str(error).rstrip(".")
+        raise InputError(
+            "MODEL_INPUT",
+            f"{self.recipe.architecture} cannot take an image of {size[0]} × {size[1]} pixels ({shorten(reason)}). "
+            "Choose another net.",
+        )
+
+    def _run(self, x: Tensor) -> tuple[object, Seen]:
+        token = _SEEN.set(seen := [])
+        try:
+            return self.net(x), seen
+        finally:
+            _SEEN.reset(token)
+
+    def _name_classifiers(self, answer: object, seen: Seen) -> tuple[str, ...]:
+        if seen:
+            together = [entry for entry in seen if entry[2].shape == seen[-1][2].shape]
+            for entries in (seen[-1:], together):
+                if _is_explained(answer, sum(logits for _, _, logits in entries)):
+                    modules = [module for module, _, _ in entries]
+                    return tuple(name for name, module in self.net.named_modules() if module in modules)
+        raise InputError(
+            "MODEL_HEAD",
+            f"{self.recipe.architecture} has no layer that gives each pixel its {self.num_classes} scores, where association "
+            "starts. Choose a net with a per-pixel classifier (SegFormer, DPT, UPerNet, DeepLab, U-Net, …).",
+        )
+
+    def _pick(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """Features and logits out of what the hooks saw."""
+        by_module = {id(module): (features, logits) for module, features, logits in seen}
+        parts = [by_module[id(self.net.get_submodule(name))] for name in self.classifiers]
+        features, logits = zip(*parts, strict=True)
+        return (features[0], logits[0]) if len(parts) == 1 else (torch.cat(features, 1), sum(logits))
+
+    def fit_size(self, height: int, width: int) -> tuple[int, int]:
+        """The nearest size that the net takes."""
+        if self.fixed_size is not None:
+            return self.fixed_size
+        sides = (max(side, self.min_side) for side in (height, width))
+        return tuple(max(1, round(side / self.size_multiple)) * self.size_multiple for side in sides)
 
     def forward(self, x: Tensor) -> SegmentationOutput:
-        """(B, 3, H, W) normalised image → features and logits at the resolution of the features."""
-        names, stride = self._classifier()
-        size = tuple(max(1, round(side / self._multiple)) * self._multiple for side in x.shape[-2:])
+        """(B, 3, H, W) normalised image → features and logits that cover all of it."""
+        size = self.fit_size(*x.shape[-2:])
         if size != tuple(x.shape[-2:]):
-            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-        with _watch(self.net, names) as seen:
-            self.net(x)
-        maps = [_as_maps(*seen[name]) for name in names]
-        return SegmentationOutput(torch.cat([features for features, _ in maps], 1), sum(logits for _, logits in maps), stride)
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
+        features, logits = self._pick(self._run(x)[1])
+        if self._pool > 1:
+            features = F.avg_pool2d(features, self._pool, ceil_mode=True)
+            logits = self.classify(features)
+        return SegmentationOutput(features, logits, self.output_stride)
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, C, h, w) → logits (B, K, h, w)."""
-        layers = [self.net.get_submodule(name) for name in self._classifier()[0]]
-        widths = [layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels for layer in layers]
-        return sum(_apply(layer, part) for layer, part in zip(layers, features.split(widths, 1), strict=True))
-
-    def _classifier(self) -> tuple[tuple[str, ...], int]:
-        if self._found is None:
-            self._found = self._probe()
-        return self._found
-
-    @torch.no_grad()
-    def _probe(self) -> tuple[tuple[str, ...], int]:
-        """Find the classifier in one run on noise, in eval mode so that nothing is learnt from it."""
-        candidates = [
-            name for name, module in self.net.named_modules() if _num_outputs(module) == self._num_classes and "aux" not in name
-        ]
-        parameter, was_training = next(self.net.parameters()), self.net.training
-        side = self._multiple * max(4, -(-PROBE_SIZE // self._multiple))
-        x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(parameter)
-        try:
-            with _watch(self.net.eval(), candidates) as seen:
-                answer = _scores(self.net(x))
-        except (AssertionError, RuntimeError, ValueError) as error:
-            reason = str(error).split("\n")[0].rstrip(".")
-            raise InputError(
-                "MODEL_INPUT",
-                f"{self.architecture} takes no image of {side} × {side} pixels ({reason[:160]}). Choose another net.",
-            ) from None
-        finally:
-            self.net.train(was_training)
-        maps = {name: found for name, values in seen.items() if (found := _as_maps(*values)) is not None}
-        names = _explain(answer, {name: logits for name, (_, logits) in maps.items()})
-        if not names:
-            raise InputError(
-                "MODEL_HEAD",
-                f"{self.architecture} has no layer that gives each pixel its {self._num_classes} scores, where association "
-                "starts. Choose a net with a per-pixel classifier (SegFormer, DPT, UPerNet, DeepLab, U-Net, …).",
-            )
-        return names, max(1, round(side / maps[names[0]][0].shape[-1]))
+        modules = [self.net.get_submodule(name) for name in self.classifiers]
+        parts = features.split([module.in_channels for module in modules], dim=1)
+        return sum(module(part) for module, part in zip(modules, parts, strict=True))
 
 
-def _explain(answer: Tensor | None, logits: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Names of the layers whose outputs, scaled up, are the net's answer; none when there are none."""
-    if answer is None or not logits:
-        return ()
-    last = next(reversed(logits))
-    together = tuple(name for name, scores in logits.items() if scores.shape == logits[last].shape)
-    for names in ((last,), together):
-        scores = sum(logits[name] for name in names)
-        for align_corners in (False, True):
-            scaled = F.interpolate(scores, size=answer.shape[-2:], mode="bilinear", align_corners=align_corners)
-            if (scaled - answer).abs().max() <= TOLERANCE * answer.abs().max():
-                return names
-    return ()
-
-
-def _scores(answer: object) -> Tensor | None:
-    """(B, K, H, W) out of what libraries wrap it in."""
+def _is_explained(answer: object, logits: Tensor) -> bool:
+    """Whether a net's answer is these logits, scaled up; taken for granted on ``meta``, where there are no numbers."""
     if isinstance(answer, Mapping):
         answer = answer.get("out", answer.get("logits"))
-    return answer if isinstance(answer, Tensor) and answer.ndim == 4 else None
-
-
-@contextmanager
-def _watch(net: nn.Module, names):
-    """Inputs and outputs of the named layers while the net runs, in the order in which they ran last."""
-    seen: dict[str, tuple[nn.Module, Tensor, Tensor]] = {}
-
-    def note(name: str) -> Callable:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            seen.pop(name, None)
-            seen[name] = (module, inputs[0], output)
-
-        return hook
-
-    hooks = [net.get_submodule(name).register_forward_hook(note(name)) for name in names]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _num_outputs(module: nn.Module) -> int | None:
-    if isinstance(module, nn.Conv2d):
-        return module.out_channels
-    return module.out_features if isinstance(module, nn.Linear) else None
-
-
-def _as_maps(module: nn.Module, inputs: Tensor, output: Tensor) -> tuple[Tensor, Tensor] | None:
-    """(B, C, h, w) and (B, K, h, w) of a layer; linear layers have channels last. None when it sees no map."""
-    if inputs.ndim != 4 or min(inputs.shape[-2:]) < 2:
-        return None
-    return (inputs.movedim(-1, 1), output.movedim(-1, 1)) if isinstance(module, nn.Linear) else (inputs, output)
-
-
-def _apply(layer: nn.Module, features: Tensor) -> Tensor:
-    return layer(features.movedim(1, -1)).movedim(-1, 1) if isinstance(layer, nn.Linear) else layer(features)
-
-
-class TokenHead(nn.Module):
-    """A backbone and one linear layer a feature pixel.
-
-    Args:
-        backbone: Has ``forward_features``.
-        channels: C.
-        num_classes: K.
-        to_map: Turns what the backbone gives for an input of (H, W) into (B, C, h, w).
-    """
-
-    def __init__(
-        self, backbone: nn.Module, channels: int, num_classes: int, to_map: Callable[[Tensor, tuple[int, int]], Tensor]
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Conv2d(channels, num_classes, 1)
-        self._to_map = to_map
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self._to_map(self.backbone.forward_features(x), tuple(x.shape[-2:])))
+    if not isinstance(answer, Tensor) or answer.ndim != 4 or logits.ndim != 4:
+        return False
+    if answer.is_meta:
+        return True
+    sizes = {"size": answer.shape[-2:], "mode": "bilinear"}
+    scaled = (F.interpolate(logits, align_corners=is_aligned, **sizes) for is_aligned in (False, True))
+    return any((scores - answer).abs().max() <= TOLERANCE * answer.abs().max() for scores in scaled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Protocol
 
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from pca_core.checks import InputError
 from pca_core.models.compact import build_compact
 from pca_core.models.deeplab_v2 import CAFFE_NORMALISATION, build_deeplab_v2_resnet50, build_deeplab_v2_resnet101
-from pca_core.models.families import FAMILIES, build_from_family
+from pca_core.models.families import FAMILIES, build_library_net, is_library_name
+from pca_core.models.library import LibraryNet
 from pca_core.models.normalisation import InputNormalisation
 from pca_core.types import SegmentationOutput
 
@@ -41,21 +42,27 @@ NORMALISATIONS: dict[str, InputNormalisation] = {
 """How an image enters a net, where it is not RGB with the mean and deviation of ImageNet."""
 
 
-def build_model(name: str, *, num_classes: int, **options: object) -> nn.Module:
-    """Build a net by name, randomly initialised.
+DEFAULT_SIZE_MULTIPLE = 8
+
+
+def build_model(name: str, *, num_classes: int, pretrained: bool = False, **options: object) -> nn.Module:
+    """Build a net by name, randomly initialised unless pretrained weights are asked for.
 
     Args:
         name: A key of :data:`MODELS`, or ``LIBRARY:NET`` as in ``smp:unet/resnet18`` (:data:`~pca_core.models.FAMILIES`).
         num_classes: K.
-        options: Architecture options, e.g. ``feature_channels=64``; ``pretrained=True`` for nets of a library.
+        pretrained: For nets of a library: start from the weights that it publishes, downloaded where need be (``transformers:``
+            from the folder's). A classifier of other classes starts anew.
+        options: Architecture options, e.g. ``feature_channels=64``; nets of libraries all take ``min_stride``.
 
     Returns:
         A :class:`SegmentationModel`; calling it gives :class:`~pca_core.types.SegmentationOutput`.
 
     Raises:
-        InputError: ``MODEL_UNKNOWN``, ``MODEL_CLASSES``, ``MODEL_OPTION``, ``MODEL_LIBRARY`` or ``MODEL_DOWNLOAD``.
+        InputError: ``MODEL_UNKNOWN``, ``MODEL_CLASSES``, ``MODEL_OPTION``, ``MODEL_LIBRARY``, ``MODEL_CONFIG``, ``MODEL_HEAD``,
+            ``MODEL_INPUT`` or ``MODEL_DOWNLOAD``.
     """
-    is_of_library = isinstance(name, str) and name.partition(":")[0] in FAMILIES and ":" in name
+    is_of_library = isinstance(name, str) and is_library_name(name)
     if not is_of_library and name not in MODELS:
         near = get_close_matches(name, [*MODELS, *(family.example for family in FAMILIES.values())], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -64,7 +71,9 @@ def build_model(name: str, *, num_classes: int, **options: object) -> nn.Module:
     if not isinstance(num_classes, int) or num_classes < 1:
         raise InputError("MODEL_CLASSES", f"num_classes must be a whole number from 1, got {num_classes!r}.")
     if is_of_library:
-        return build_from_family(name, num_classes, **options)
+        return build_library_net(name, num_classes, options, is_pretrained=pretrained)
+    if pretrained:
+        raise InputError("MODEL_OPTION", f"There are no pretrained weights for {name!r}. Go without --pretrained.")
     try:
         return MODELS[name](num_classes, **options)
     except TypeError as error:
@@ -72,14 +81,39 @@ def build_model(name: str, *, num_classes: int, **options: object) -> nn.Module:
 
 
 def build_empty(name: str, *, num_classes: int, **options: object) -> nn.Module:
-    """Build a net to be filled with weights (:func:`pca_core.models.weights.fill`): without memory yet, if it is one of ours.
+    """Build a net without memory, to see whether weights fit it, and then to :func:`fill`.
 
-    Nets of libraries keep tables outside their weights, which only a real build fills in.
+    Names and options may come out of a file of unknown origin: nothing is downloaded, whatever they say.
     """
-    with torch.device("meta" if name in MODELS else "cpu"):
+    if "pretrained" in options:
+        raise InputError("MODEL_OPTION", f"Architecture {name!r} has no option 'pretrained' that a file could set.")
+    with torch.device("meta"):
         return build_model(name, num_classes=num_classes, **options)
 
 
-def find_normalisation(name: str) -> InputNormalisation:
-    """How images enter a net of this architecture unless its checkpoint says otherwise."""
+def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Put weights into a net from :func:`build_empty`; memory is taken only now.
+
+    Nets of libraries keep constants outside their weights (tables of positions, masks), so they are built again; torch's random
+    numbers go on as if they had not been.
+    """
+    if isinstance(model, LibraryNet):
+        with torch.random.fork_rng(devices=[]):
+            built = build_model(model.recipe.architecture, num_classes=model.num_classes, **model.recipe.options)
+        model = built.train(model.training)
+    else:
+        model.to_empty(device="cpu")
+    model.load_state_dict(tensors)
+    return model
+
+
+def find_normalisation(name: str, model: nn.Module | None = None) -> InputNormalisation:
+    """How images enter a net of this architecture unless its checkpoint says otherwise; nets of libraries know it themselves."""
+    if isinstance(model, LibraryNet):
+        return model.normalisation
     return NORMALISATIONS.get(name, InputNormalisation())
+
+
+def find_size_multiple(model: nn.Module) -> int:
+    """Pixels that both sides of an image should be a multiple of, so that feature pixels cover it evenly."""
+    return getattr(model, "size_multiple", DEFAULT_SIZE_MULTIPLE)

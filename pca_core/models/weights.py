@@ -41,10 +41,3 @@ def check_finite(name: str, tensors: Mapping[str, Tensor]) -> None:
         raise InputError(
             "CHECKPOINT_NONFINITE", f"{name} has NaN or infinite weights in {', '.join(bad[:NUM_DIFFERENCES])}. Train it again."
         )
-
-
-def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put weights into a net from :func:`~pca_core.models.registry.build_empty`; memory is taken only now."""
-    if next(model.parameters()).is_meta:
-        model.to_empty(device="cpu")
-    model.load_state_dict(tensors)

@@ -14,7 +14,14 @@ from torch.nn import functional as F
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
 from pca_core.losses import LossWeights, check_class_ids, cross_entropy_loss, lovasz_softmax_loss, total_loss
-from pca_core.models import Checkpoint, architecture_of, build_model, find_normalisation, save_checkpoint
+from pca_core.models import (
+    Checkpoint,
+    architecture_of,
+    build_model,
+    find_normalisation,
+    find_size_multiple,
+    save_checkpoint,
+)
 from pca_core.storage import check_writable
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
@@ -37,6 +44,7 @@ class TrainConfig:
         lovasz: Weight of the Lovász-softmax term beside cross-entropy.
         seed: Of initialisation and views.
         architecture: What :func:`pca_core.models.build_model` takes.
+        options: Of the architecture.
         is_pretrained: Start from the weights that the net's library offers.
         augmentation: How views are drawn.
     """
@@ -51,6 +59,7 @@ class TrainConfig:
     lovasz: float = 0.75
     seed: int = 0
     architecture: str = "compact"
+    options: dict = field(default_factory=dict)
     is_pretrained: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -97,14 +106,14 @@ class Trainer:
                 f"Training needs labelled images, but {dataset.root} has none. Add labels/ and classes.json.",
             )
         self.config, self.dataset, self.device = config, dataset, device
-        self.normalisation = find_normalisation(config.architecture)
         torch.manual_seed(config.seed)
-        options = {"pretrained": True} if config.is_pretrained else {}
-        self.model = build_model(config.architecture, num_classes=dataset.label_space.num_classes, **options)
+        classes = dataset.label_space.num_classes
+        self.model = build_model(config.architecture, num_classes=classes, pretrained=config.is_pretrained, **config.options)
+        self.normalisation = find_normalisation(config.architecture, self.model)
         self.model.to(device, memory_format=torch.channels_last).train()
         self.optimizer = _make_optimizer(self.model, config)
         self.step = 0
-        size = fit_short_side(*dataset[0].image.shape[:2], config.short_side)
+        size = fit_short_side(*dataset[0].image.shape[:2], config.short_side, find_size_multiple(self.model))
         self.batches = BatchMaker(dataset, size, config.batch_size, self.normalisation, config.augmentation, config.seed)
 
     def run(self) -> Iterator[TrainStep]:
@@ -144,7 +153,7 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """The net as it is now, with what it was trained on."""
         notes = {"trained_on": self.dataset.root.name, "num_images": len(self.dataset.labelled_indices), "step": self.step}
-        architecture, options = architecture_of(self.model, self.config.architecture)
+        architecture, options = architecture_of(self.model, self.config.architecture, self.config.options)
         return Checkpoint(
             self.model,
             architecture,
