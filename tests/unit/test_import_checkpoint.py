@@ -180,6 +180,6 @@ def test_inspection_tells_what_a_file_is(net, tmp_path, capsys):
 
 def test_models_are_listed_with_size_and_stride(capsys):
     assert main(["models"]) == 0
-    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
     assert rows["deeplab_v2_resnet101"][1:] == ["43.9", "M", "8", "2048"]
     assert rows["compact"][1:] == ["1.5", "M", "4", "64"]
