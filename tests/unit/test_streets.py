@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from itertools import combinations
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pca_core.data import encode_png, get_label_space
+from pca_core.data import get_label_space
+from scripts import describe_streets
 from scripts.streets.layout import DOMAINS, lay_out
 from tests.conftest import ROOT
+from tests.unit.test_train_builtin import make_miniature
 
 STREETS = ROOT / "assets/streets"
 COUNTS = {"noon": 160, "noon-heldout": 24, "dusk-rain": 80, "dusk-rain-heldout": 40}
 VOID = 11
 MAX_BYTES = 16 * 2**20
-
-
-def load_script(name: str) -> ModuleType:
-    """A file of ``scripts/``, which are run rather than imported."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -125,28 +116,11 @@ def test_the_layout_needs_no_blender():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def make_miniature(root: Path, folders=("noon", "noon-heldout", "dusk-rain", "dusk-rain-heldout")) -> Path:
-    """Two frames of 32×16 in each folder: left half class 0, right half class 3, with one pixel of void."""
-    root.mkdir()
-    (root / "classes.json").write_bytes((STREETS / "classes.json").read_bytes())
-    label = np.zeros((16, 32), np.uint8)
-    label[:, 16:] = 3
-    for folder in folders:
-        for part in ("images", "labels"):
-            (root / folder / part).mkdir(parents=True)
-        for number in range(2):
-            image = np.where(label[..., None] == 3, 60, 200) + 20 * number * np.ones(3, int)
-            (root / folder / "images" / f"{number}.png").write_bytes(encode_png(image.astype(np.uint8)))
-            marked = label.copy()
-            marked[0, 0] = VOID
-            Image.fromarray(marked).save(root / folder / "labels" / f"{number}.png")
-    return root
-
-
 def test_the_table_and_the_sheet_are_made_from_the_files(tmp_path, capsys):
-    script = load_script("describe_streets")
     streets = make_miniature(tmp_path / "streets")
-    script.main(["--streets", str(streets), "--contact-sheet", str(tmp_path / "sheet.png"), "--rows", "2", "--scale", "1"])
+    describe_streets.main(
+        ["--streets", str(streets), "--contact-sheet", str(tmp_path / "sheet.png"), "--rows", "2", "--scale", "1"]
+    )
     table = capsys.readouterr().out.splitlines()
     assert table[2] == "| sky | 49.90 | 49.90 | 49.90 | 49.90 |"  # 255 of 511
     assert table[5] == "| road | 50.10 | 50.10 | 50.10 | 50.10 |"
