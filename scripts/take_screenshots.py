@@ -75,7 +75,6 @@ def main() -> None:
                         shoot(browser, url + path, file, selector, size, scheme)
         else:
             shoot(browser, url + SHOWN, arguments.out / "trace.png", PAGES["trace"][1], (1440, 900), "light")
-            shoot(browser, f"{url}/images", arguments.out / "images.png", "img", (1440, 900), "light")
         browser.close()
 
 
