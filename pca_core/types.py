@@ -191,3 +191,9 @@ class Association:
     def hubness(self) -> Tensor:
         """(T,) int64, in-degree of every target pixel: how many source pixels claim it."""
         return torch.bincount(self.target_index, minlength=self.num_target)
+
+    @property
+    def hub_share(self) -> float:
+        """Share of source pixels that the 1 % most claimed target pixels take, 0-1; 0.01 when claims are spread evenly."""
+        busiest = torch.topk(self.hubness, max(1, self.num_target // 100)).values
+        return busiest.sum().item() / len(self.target_index)

@@ -9,17 +9,15 @@ only scored on. The oracle is the same net with the same config trained on dusk-
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import nn
 from tqdm import tqdm
 
-from pca_core.data import FolderDataset, fit_short_side, resize_image
-from pca_core.inference import evaluate, normalise_image
+from pca_core.adaptation import with_target_statistics
+from pca_core.data import FolderDataset
+from pca_core.inference import evaluate
 from pca_core.metrics import score
 from pca_core.models import Checkpoint, load_checkpoint, save_checkpoint
 from pca_core.training import TrainConfig, train
@@ -36,26 +34,6 @@ def train_on(dataset: FolderDataset, out: Path, config: TrainConfig) -> float:
     seconds = sum(step.seconds for step in tqdm(steps, total=config.steps, unit="step", desc=dataset.root.name))
     save_checkpoint(out, load_checkpoint(out), is_half=True)
     return seconds / 60
-
-
-@torch.inference_mode()
-def estimate_batch_norm(checkpoint: Checkpoint, dataset: FolderDataset, batch_size: int = 8) -> Checkpoint:
-    """The net with the batch-norm statistics of other images (AdaBN, Li et al. 2016): each the mean over all batches.
-
-    Labels are not used. The given checkpoint stays as it is.
-    """
-    model = copy.deepcopy(checkpoint.model)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # every batch counts the same
-    model.train()
-    size = fit_short_side(*dataset[0].image.shape[:2], checkpoint.short_side)
-    for start in range(0, len(dataset), batch_size):
-        images = [dataset[index].image for index in range(start, min(start + batch_size, len(dataset)))]
-        inputs = [torch.from_numpy(normalise_image(resize_image(image, size), checkpoint.normalisation)) for image in images]
-        model(torch.stack(inputs))
-    return replace(checkpoint, model=model.eval())
 
 
 def measure(checkpoint: Checkpoint, dataset: FolderDataset) -> dict:
@@ -93,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
         for net, (folder, path) in nets.items():
             minutes[net] = train_on(FolderDataset(arguments.streets / folder), path, config)
     checkpoints = {net: load_checkpoint(path) for net, (_, path) in nets.items()}
-    checkpoints["adabn"] = estimate_batch_norm(checkpoints["source_only"], FolderDataset(arguments.streets / "dusk-rain"))
+    checkpoints["adabn"] = with_target_statistics(checkpoints["source_only"], FolderDataset(arguments.streets / "dusk-rain"))
     scored = {net: HELD_OUT if net == "source_only" else HELD_OUT[1:] for net in checkpoints}
     figures: dict = {
         net: {folder: measure(checkpoints[net], FolderDataset(arguments.streets / folder)) for folder in folders}

@@ -60,7 +60,6 @@ def summarise(
     label_S = source_labels.flatten().to(association.target_index.device)
     flow = count_flow(label_S, label_S[association.return_index], num_classes)
     in_degree = association.hubness
-    busiest = in_degree.sort(descending=True).values[: max(1, len(in_degree) // 100)]
     itself_S = torch.arange(len(label_S), device=label_S.device)
     labelled = association.is_labelled
     match_label_S = None if target_labels is None else target_labels.flatten().to(label_S.device)[association.target_index]
@@ -71,8 +70,8 @@ def summarise(
         consistent_coverage=association.consistent_coverage,
         correct_rate=_correct(label_S, match_label_S, association.is_consistent),
         correct_rate_all=_correct(label_S, match_label_S, labelled),
-        hub_share=busiest.sum().item() / len(label_S),
-        max_in_degree=int(busiest[0]),
+        hub_share=association.hub_share,
+        max_in_degree=int(in_degree.max()),
         rate_by_class=_rate_by_class(association, label_S, num_classes),
         cycle_flow=flow,
         class_flow=None if match_label_S is None else count_flow(label_S, match_label_S, num_classes),

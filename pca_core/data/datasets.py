@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -121,6 +123,16 @@ class FolderDataset:
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
+
+    def subset(self, names: Sequence[str], *, is_labelled: bool = True) -> FolderDataset:
+        """The same data set with only these images; without their labels, which then cannot be read, if not ``is_labelled``."""
+        part = copy.copy(self)
+        part.names = tuple(names)
+        images = {name: self.listing.images[name] for name in part.names}
+        labels = {name: path for name, path in self.listing.labels.items() if is_labelled and name in images}
+        part.listing = replace(self.listing, images=images, labels=labels)
+        part.has_labels = bool(labels)
+        return part
 
     def read_label(
         self, name: str, *, size: tuple[int, int] | None = None, unknown: Literal["error", "ignore"] = "error"

@@ -43,10 +43,17 @@ class Augmentation:
         Returns:
             Image (height, width, 3) uint8 and label (height, width) uint8.
         """
+        image, label = self.place(image, label, size, rng)
+        return self.recolour(image, rng), label
+
+    def place(
+        self, image: np.ndarray, label: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The part of a view that moves pixels: crop, zoom and mirror, colours as they are."""
         image, label = self._crop(image, label, size, rng)
         if rng.random() < self.flip:
             image, label = image[:, ::-1], label[:, ::-1]
-        return self._recolour(image, rng), np.ascontiguousarray(label)
+        return np.ascontiguousarray(image), np.ascontiguousarray(label)
 
     def _crop(
         self, image: np.ndarray, label: np.ndarray, size: tuple[int, int], rng: np.random.Generator
@@ -62,7 +69,8 @@ class Augmentation:
         view = cv2.resize(image[box], size[::-1], interpolation=interpolation)
         return view, resize_label(label[box], size)
 
-    def _recolour(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def recolour(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The part of a view that changes colours: brightness, contrast, saturation."""
         brightness = rng.uniform(-self.brightness, self.brightness) * 255
         contrast = 1 + rng.uniform(-self.contrast, self.contrast)
         saturation = 1 + rng.uniform(-self.saturation, self.saturation)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from pca_core.training.augmentation import Augmentation
 from pca_core.types import Sample
 
 CACHE_BYTES = 2**30
+
+T = TypeVar("T")
 
 
 class SampleCache:
@@ -43,11 +46,11 @@ def _size(sample: Sample) -> int:
     return sample.image.nbytes + (0 if sample.label is None else sample.label.nbytes)
 
 
-def draw_indices(num_samples: int, batch_size: int, seed: int, step: int) -> list[int]:
-    """Sample indices of batch ``step``: epochs are seeded permutations laid end to end."""
+def draw_indices(num_samples: int, batch_size: int, seed: int, step: int, stream: int = 0) -> list[int]:
+    """Sample indices of batch ``step``: epochs are seeded permutations laid end to end; another stream draws others."""
     positions = range(step * batch_size, (step + 1) * batch_size)
     orders = {
-        epoch: np.random.default_rng([seed, 0, epoch]).permutation(num_samples)
+        epoch: np.random.default_rng([seed, stream, epoch]).permutation(num_samples)
         for epoch in {position // num_samples for position in positions}
     }
     return [int(orders[position // num_samples][position % num_samples]) for position in positions]
@@ -94,10 +97,16 @@ class BatchMaker:
 
     def stream(self, start: int, stop: int) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Yield (step, images, labels); the next batch is made while the caller works on this one."""
-        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-            pending = pool.submit(self.make, start) if start < stop else None
-            for step in range(start, stop):
-                images, labels = pending.result()
-                if step + 1 < stop:
-                    pending = pool.submit(self.make, step + 1)
-                yield step, torch.from_numpy(images), torch.from_numpy(labels)
+        for step, (images, labels) in make_ahead(self.make, start, stop):
+            yield step, torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def make_ahead(make: Callable[[int], T], start: int, stop: int) -> Iterator[tuple[int, T]]:
+    """Yield (step, ``make(step)``) from ``start`` to before ``stop``, each made while the caller works on the last."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        pending = pool.submit(make, start) if start < stop else None
+        for step in range(start, stop):
+            made = pending.result()
+            if step + 1 < stop:
+                pending = pool.submit(make, step + 1)
+            yield step, made

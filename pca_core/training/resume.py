@@ -11,10 +11,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from pca_core.checks import InputError
 from pca_core.storage import write_atomic
+
+Groups = Mapping[str, Mapping[str, Tensor]]
+"""Tensors by name, in groups such as "model" and "optimizer"."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,16 @@ class RunState:
 
     Attributes:
         description: The step and what identifies the run, as given to :func:`write_state`.
-        model: Weights by name.
-        moments: The optimiser's tensors by parameter number and name.
+        groups: Tensors by group and name.
     """
 
     description: dict[str, Any]
-    model: dict[str, Tensor]
-    moments: dict[int, dict[str, Tensor]]
+    groups: Groups
 
 
-def write_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, description: Mapping[str, Any]) -> None:
-    """Write weights, optimiser moments and a description that JSON can hold."""
-    tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": tensor.contiguous() for name, tensor in moments.items()}
+def write_state(path: Path, groups: Groups, description: Mapping[str, Any]) -> None:
+    """Write groups of tensors, and a description that JSON can hold, as one file that appears at once or not at all."""
+    tensors = {f"{group}.{name}": tensor.contiguous() for group, named in groups.items() for name, tensor in named.items()}
     write_atomic(path, save(tensors, {"training": json.dumps(description)}))
 
 
@@ -56,11 +55,27 @@ def read_state(path: Path) -> RunState:
         raise InputError(
             "RESUME_BROKEN", f"{path.name} is not the complete state of a training run. Delete it and start without --resume."
         ) from None
+    groups: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        group, name = key.split(".", 1)
+        groups.setdefault(group, {})[name] = tensor
+    return RunState(description, groups)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The moments of an optimiser by parameter number and name."""
+    state = optimizer.state_dict()["state"]
+    moments = {f"{number}.{name}": tensor for number, named in state.items() for name, tensor in named.items()}
+    return {key: tensor for key, tensor in moments.items() if tensor is not None}  # SGD without momentum keeps none
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what :func:`optimizer_tensors` gave."""
     moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in _strip(tensors, "optimizer.").items():
+    for key, tensor in tensors.items():
         number, name = key.split(".", 1)
         moments.setdefault(int(number), {})[name] = tensor
-    return RunState(description, _strip(tensors, "model."), moments)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
 def check_same_run(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -76,7 +91,3 @@ def check_same_run(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             "RESUME_MISMATCH",
             f"This run differs from the one to be resumed in: {', '.join(differing)}. Give the same settings, or start anew.",
         )
-
-
-def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}

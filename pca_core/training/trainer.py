@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
-from pca_core.losses import LossWeights, check_class_ids, cross_entropy_loss, lovasz_softmax_loss, total_loss
+from pca_core.losses import LossWeights, check_class_ids, supervised_losses, total_loss
 from pca_core.models import (
     Checkpoint,
     architecture_of,
@@ -26,7 +25,8 @@ from pca_core.storage import check_writable
 from pca_core.training.augmentation import Augmentation
 from pca_core.training.batches import BatchMaker
 from pca_core.training.interrupts import hold_interrupts
-from pca_core.training.resume import check_same_run, read_state, write_state
+from pca_core.training.optimization import OptimizerConfig, make_optimizer, set_learning_rate
+from pca_core.training.resume import check_same_run, load_optimizer, optimizer_tensors, read_state, write_state
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,14 @@ class TrainConfig:
         for name in ("steps", "batch_size", "short_side"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}.")
+        self.optimizer  # noqa: B018 (checks its own values)
+
+    @property
+    def optimizer(self) -> OptimizerConfig:
+        """AdamW with a warm-up and the poly schedule."""
+        return OptimizerConfig(
+            learning_rate=self.learning_rate, weight_decay=self.weight_decay, power=self.power, warmup_steps=self.warmup_steps
+        )
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,6 @@ class TrainStep:
     losses: dict[str, float]
     learning_rate: float
     seconds: float
-
-
-def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Poly schedule with warm-up: ``η · min(1, (t+1)/warmup) · (1 − t/steps)^power``."""
-    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
-    return config.learning_rate * warmup * (1 - step / config.steps) ** config.power
 
 
 class Trainer:
@@ -111,7 +111,7 @@ class Trainer:
         self.model = build_model(config.architecture, num_classes=classes, pretrained=config.is_pretrained, **config.options)
         self.normalisation = find_normalisation(config.architecture, self.model)
         self.model.to(device, memory_format=torch.channels_last).train()
-        self.optimizer = _make_optimizer(self.model, config)
+        self.optimizer = make_optimizer(self.model.parameters(), config.optimizer)
         self.step = 0
         size = fit_short_side(*dataset[0].image.shape[:2], config.short_side, find_size_multiple(self.model))
         self.batches = BatchMaker(dataset, size, config.batch_size, self.normalisation, config.augmentation, config.seed)
@@ -120,7 +120,7 @@ class Trainer:
         """Train to the last step, yielding after each."""
         started = time.perf_counter()
         for step, images, labels in self.batches.stream(self.step, self.config.steps):
-            learning_rate = learning_rate_at(step, self.config)
+            learning_rate = self.config.optimizer.learning_rate_at(step, self.config.steps)
             check_class_ids(labels, self.dataset.label_space.num_classes)  # here, where looking waits for no device
             on_device = images.to(self.device, memory_format=torch.channels_last)
             with hold_interrupts():
@@ -131,17 +131,8 @@ class Trainer:
             started = time.perf_counter()
 
     def _update(self, images: Tensor, labels: Tensor, learning_rate: float) -> dict[str, float]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        logits = self.model(images).logits
-        size = tuple(logits.shape[-2:])
-        # Cross-entropy sees full-resolution labels; Lovász sorts all pixels of every class, so it works at the net's own.
-        small_labels = F.interpolate(labels[:, None].float(), size=size, mode="nearest-exact")[:, 0].long()
-        full = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
-        terms = {
-            "cross_entropy": cross_entropy_loss(full, labels),
-            "lovasz": lovasz_softmax_loss(logits.softmax(1), small_labels),
-        }
+        set_learning_rate(self.optimizer, learning_rate)
+        terms = supervised_losses(self.model(images).logits, labels)
         loss = total_loss(terms, replace(LossWeights(), lovasz=self.config.lovasz))
         if not loss.isfinite():
             raise FloatingPointError(f"The loss became {loss.item()} at step {self.step + 1}. Use a lower learning rate.")
@@ -166,7 +157,8 @@ class Trainer:
 
     def save_state(self, path: Path) -> None:
         """Write all that a resume needs: weights, optimiser moments, step, config."""
-        write_state(path, self.model, self.optimizer, {"step": self.step, **self._identity()})
+        groups = {"model": self.model.state_dict(), "optimizer": optimizer_tensors(self.optimizer)}
+        write_state(path, groups, {"step": self.step, **self._identity()})
 
     def _identity(self) -> dict:
         """What must be the same for a resume to equal never having stopped."""
@@ -181,17 +173,9 @@ class Trainer:
         """
         state = read_state(path)
         check_same_run(state.description, self._identity())
-        self.model.load_state_dict(state.model)
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state.moments})
+        self.model.load_state_dict(state.groups["model"])
+        load_optimizer(self.optimizer, state.groups["optimizer"])
         self.step = state.description["step"]
-
-
-def _make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; biases and batch-norm parameters (1-D) are not decayed."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    free = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""The script that makes the built-in checkpoint, on a miniature of the streets: what it trains on, AdaBN, its figures."""
+"""The script that makes the built-in checkpoint, on a miniature of the streets: what it trains on, its figures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch import nn
 
 from pca_core import load_checkpoint
-from pca_core.data import FolderDataset, encode_png
-from pca_core.models import Checkpoint, build_model
+from pca_core.data import encode_png
 from tests.conftest import ROOT
 
 FOLDERS = ("noon", "noon-heldout", "dusk-rain", "dusk-rain-heldout")
@@ -48,21 +45,6 @@ def make_miniature(root: Path) -> Path:
             marked[0, 0] = VOID
             Image.fromarray(marked).save(root / folder / "labels" / f"{number}.png")
     return root
-
-
-def test_batch_norm_is_estimated_from_images_alone_and_on_a_copy(script, tmp_path):
-    dataset = FolderDataset(make_miniature(tmp_path / "streets") / "dusk-rain")
-    torch.manual_seed(0)
-    checkpoint = Checkpoint(build_model("compact", num_classes=11).eval(), "compact", dataset.label_space, short_side=16)
-    before = {name: tensor.clone() for name, tensor in checkpoint.model.state_dict().items()}
-    adapted = script.estimate_batch_norm(checkpoint, dataset, batch_size=1).model
-    assert all(torch.equal(before[name], tensor) for name, tensor in checkpoint.model.state_dict().items())
-    assert not adapted.training
-    changed = {name for name, tensor in adapted.state_dict().items() if not torch.equal(before[name], tensor)}
-    assert changed
-    assert {name.rpartition(".")[2] for name in changed} == {"running_mean", "running_var", "num_batches_tracked"}
-    first = next(module for module in adapted.modules() if isinstance(module, nn.BatchNorm2d))
-    assert int(first.num_batches_tracked) == 2
 
 
 def test_the_net_the_oracle_and_their_figures_in_one_command(script, tmp_path, capsys):

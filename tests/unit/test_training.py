@@ -13,7 +13,7 @@ from pca_core.data import FolderDataset
 from pca_core.inference import evaluate
 from pca_core.metrics import score
 from pca_core.training import Augmentation, TrainConfig
-from pca_core.training.trainer import Trainer, learning_rate_at
+from pca_core.training.trainer import Trainer
 from tests.unit.training_data import TINY, assert_equal_weights, make_data, refuse, run
 
 
@@ -34,11 +34,11 @@ def data(tmp_path) -> FolderDataset:
 )
 def test_learning_rate_by_hand(step, factor):
     config = TrainConfig(steps=10, warmup_steps=4, learning_rate=2.0, power=0.5)
-    assert learning_rate_at(step, config) == pytest.approx(2 * factor)
+    assert config.optimizer.learning_rate_at(step, config.steps) == pytest.approx(2 * factor)
 
 
 def test_no_warmup_begins_at_the_peak():
-    assert learning_rate_at(0, TrainConfig(steps=10, warmup_steps=0, learning_rate=0.5)) == 0.5
+    assert TrainConfig(warmup_steps=0, learning_rate=0.5).optimizer.learning_rate_at(0, 10) == 0.5
 
 
 def test_same_seed_same_run_and_another_seed_another(data, tmp_path):
@@ -82,7 +82,7 @@ def test_two_images_are_learnt_by_heart(tmp_path):
 
 
 def test_a_diverging_run_stops_with_the_step_and_writes_nothing(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("pca_core.training.trainer.cross_entropy_loss", lambda *_: torch.tensor(torch.nan))
+    monkeypatch.setattr("pca_core.losses.segmentation.cross_entropy_loss", lambda *_: torch.tensor(torch.nan))
     with pytest.raises(FloatingPointError, match="nan at step 1"):
         run(data, tmp_path / "a.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]

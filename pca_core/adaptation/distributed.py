@@ -1,0 +1,133 @@
+"""Adaptation on several processes under ``torchrun``; with one process everything here does nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[torch.device]:
+    """Join the processes that ``torchrun`` started, nccl on CUDA and gloo on the CPU; yields the device of this process."""
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) < 2:
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def places(batch: int) -> range:
+    """Which places of a step's batch this process makes.
+
+    Raises:
+        ValueError: When the batch cannot be shared out evenly.
+    """
+    if batch % world_size():
+        raise ValueError(
+            f"The batch of {batch} pairs cannot be shared out over {world_size()} processes. Make batch_size × accumulation a "
+            f"multiple of {world_size()}."
+        )
+    share = batch // world_size()
+    return range(rank() * share, (rank() + 1) * share)
+
+
+def wrap(network: nn.Module, device: torch.device) -> nn.Module:
+    """Average gradients over processes. Statistics are synchronised by the layers themselves, so buffers are left alone."""
+    if world_size() == 1:
+        return network
+    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False)
+
+
+def no_sync(network: nn.Module):
+    """Gradients of all but the last part of a step are added up before they travel."""
+    return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
+
+
+def mean(values: Tensor) -> Tensor:
+    """Mean over processes."""
+    if world_size() == 1:
+        return values
+    dist.all_reduce(values)
+    return values / world_size()
+
+
+def barrier() -> None:
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def synchronise_batch_norm(model: nn.Module) -> nn.Module:
+    """Batch norms that see the batches of all processes as one; the names of their weights stay."""
+    if world_size() == 1:
+        return model
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d):
+                setattr(parent, name, _synchronised(layer))
+    return model
+
+
+def _synchronised(layer: _BatchNorm) -> _BatchNorm:
+    made = CrossProcessBatchNorm(
+        layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats, device="meta"
+    )
+    made._parameters, made._buffers, made.training = layer._parameters, layer._buffers, layer.training
+    return made
+
+
+class CrossProcessBatchNorm(nn.SyncBatchNorm):
+    """torch's SyncBatchNorm on CUDA; on the CPU, where that one refuses, the same sums through a differentiable all-reduce."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) → the same shape."""
+        if x.device.type == "cuda" or not self.training or world_size() == 1:
+            return super().forward(x) if x.device.type == "cuda" else self._normalise_alone(x)
+        axes = [0, *range(2, x.ndim)]
+        count = x.numel() / x.shape[1]
+        sums = all_reduce(torch.cat([x.sum(axes), x.new_tensor([count])]))
+        total = sums[-1].detach()
+        mean_C = sums[:-1] / total
+        shape = (1, -1, *[1] * (x.ndim - 2))
+        centred = x - mean_C.view(shape)
+        variance_C = all_reduce(centred.square().sum(axes)) / total
+        self._remember(mean_C, variance_C, total)
+        scaled = centred * (variance_C + self.eps).rsqrt().view(shape)
+        return scaled * self.weight.view(shape) + self.bias.view(shape) if self.affine else scaled
+
+    def _normalise_alone(self, x: Tensor) -> Tensor:
+        return (
+            nn.BatchNorm2d.forward(self, x)
+            if self.training
+            else nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        )
+
+    @torch.no_grad()
+    def _remember(self, mean_C: Tensor, variance_C: Tensor, total: Tensor) -> None:
+        if not self.track_running_stats:
+            return
+        self.num_batches_tracked.add_(1)
+        weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean_C, weight)
+        self.running_var.lerp_(variance_C * total / (total - 1), weight)

@@ -1,0 +1,29 @@
+"""Settings that are known to work: plain configs, to be changed with ``dataclasses.replace``."""
+
+from __future__ import annotations
+
+from pca_core.adaptation.config import AdaptationConfig, AssociationTerms
+from pca_core.training import Augmentation, OptimizerConfig
+
+PLCA_PAPER = AdaptationConfig(
+    method="plca",
+    steps=170_000,
+    batch_size=4,
+    accumulation=2,
+    crop=(730, 730),
+    optimizer=OptimizerConfig("sgd", 2.5e-4, 5e-4, 0.9, "poly", 0.9),
+    precision="float32",
+)
+QUICK = AdaptationConfig(
+    method="plca",
+    steps=120,
+    batch_size=4,
+    optimizer=OptimizerConfig("adamw", 5e-4, 1e-2, schedule="poly", warmup_steps=10, clip_norm=5.0),
+    association=AssociationTerms(stride=2),
+    batch_norm="per-domain",
+    recalibrate=True,
+    with_teacher=True,
+    with_self_training=True,
+    augmentation=Augmentation(),
+)
+PRESETS: dict[str, AdaptationConfig] = {"quick": QUICK, "plca-paper": PLCA_PAPER}
