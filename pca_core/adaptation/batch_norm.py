@@ -83,7 +83,7 @@ def _size(checkpoint: Checkpoint, size: tuple[int, int]) -> tuple[int, int]:
 
 def estimate_batch_norm(checkpoint: Checkpoint, dataset: FolderDataset, batch_size: int = STATISTICS_BATCH) -> None:
     """Give the net of a checkpoint, in place, the batch-norm statistics of other images; labels are not read."""
-    estimator = StatisticsEstimator(checkpoint.model)
+    estimator, dataset = StatisticsEstimator(checkpoint.model), dataset.subset(dataset.names, is_labelled=False)
     for indices in statistics_batches(checkpoint, dataset, batch_size):
         estimator.see(load_batch(checkpoint, dataset, indices))
 

@@ -13,6 +13,8 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from pca_core.checks import InputError
+
 
 def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
@@ -38,19 +40,25 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         dist.destroy_process_group()
 
 
-def places(batch: int) -> range:
-    """Which places of a step's batch this process makes.
+def share(batch_size: int) -> int:
+    """How many of the pairs that pass through the net at a time pass through it in each process.
 
     Raises:
-        ValueError: When the batch cannot be shared out evenly.
+        InputError: ``ADAPT_BATCH`` when they cannot be shared out evenly.
     """
-    if batch % world_size():
-        raise ValueError(
-            f"The batch of {batch} pairs cannot be shared out over {world_size()} processes. Make batch_size × accumulation a "
-            f"multiple of {world_size()}."
+    if batch_size % world_size():
+        raise InputError(
+            "ADAPT_BATCH",
+            f"A batch of {batch_size} pairs cannot be shared out over {world_size()} processes. "
+            f"Make batch_size a multiple of {world_size()}.",
         )
-    share = batch // world_size()
-    return range(rank() * share, (rank() + 1) * share)
+    return batch_size // world_size()
+
+
+def places(batch_size: int, accumulation: int) -> list[int]:
+    """Which places of a step's batch this process makes: its share of every part, so that parts hold what they would in one."""
+    count = share(batch_size)
+    return [part * batch_size + rank() * count + place for part in range(accumulation) for place in range(count)]
 
 
 def wrap(network: nn.Module, device: torch.device) -> nn.Module:
@@ -73,9 +81,13 @@ def mean(values: Tensor) -> Tensor:
     return values / world_size()
 
 
-def barrier() -> None:
-    if dist.is_initialized():
-        dist.barrier()
+def agree(flag: bool) -> bool:
+    """Whether the flag is set in any process: all must stop after the same step."""
+    return bool(mean(torch.tensor([float(flag)], device=_collective_device())) > 0)
+
+
+def _collective_device() -> str:
+    return "cuda" if dist.is_initialized() and dist.get_backend() == "nccl" else "cpu"
 
 
 def synchronise_batch_norm(model: nn.Module) -> nn.Module:

@@ -97,8 +97,10 @@ class Adaptation(Iterator[AdaptationStep]):
             self.num_steps = len(self._batches)
             return
         self.num_steps = self.config.steps
-        places = distributed.places(self.config.batch_size * self.config.accumulation)
-        self.views = ViewMaker(self._start, self._inputs.source, self._inputs.target, self.config, places)
+        places = distributed.places(self.config.batch_size, self.config.accumulation)
+        sees_target = self._method.sees_target
+        data = self._inputs.source, self._inputs.target
+        self.views = ViewMaker(self._start, *data, self.config, places, sees_target=sees_target)
         if self._learner.statistics:  # the target begins with statistics of its own, not with those of the source
             own = replace(self._start, model=deepcopy(self._start.model).to(self.device))
             estimate_batch_norm(own, self._inputs.target)

@@ -90,7 +90,7 @@ class Learner:
         self.teacher = deepcopy(self.model).requires_grad_(False).eval() if method.needs_teacher(config) else None
         self.network = distributed.wrap(_Network(self.model, self.statistics, config.precision), device)
         self.optimizer = make_optimizer(self.model.parameters(), config.optimizer)
-        self.micro_batch = config.batch_size
+        self.micro_batch = distributed.share(config.batch_size)
         self.generator = torch.Generator()  # of draws inside a step; seeded anew for each, so that it needs no saving
 
     @torch.no_grad()

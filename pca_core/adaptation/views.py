@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pca_core.adaptation.colour_transfer import transfer_colours
 from pca_core.adaptation.config import AdaptationConfig
 from pca_core.data import FolderDataset, fit_short_side
 from pca_core.inference import normalise_image
@@ -60,12 +61,21 @@ class ViewMaker:
         target: Its labels are never read.
         config: The run's knobs.
         places: Which places of the step's batch are made here: all, or those of one process of several.
+        sees_target: Whether source views may take the colours of target images.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, source: FolderDataset, target: FolderDataset, config: AdaptationConfig, places: range
+        self,
+        checkpoint: Checkpoint,
+        source: FolderDataset,
+        target: FolderDataset,
+        config: AdaptationConfig,
+        places: Sequence[int],
+        *,
+        sees_target: bool = True,
     ) -> None:
         self._config, self._places = config, places
+        self._colour_transfer = config.colour_transfer if sees_target else 0.0
         self._normalisation = checkpoint.normalisation
         self._source, self._labelled = SampleCache(source), source.labelled_indices
         self._target, self._num_target = SampleCache(target), len(target)
@@ -90,15 +100,18 @@ class ViewMaker:
         else:
             sources = self._rare.draw(total, step)
         targets = draw_indices(self._num_target, total, seed, step, TARGET_ORDER)
-        made_source = [self._source_view(sources[place], step, place) for place in self._places]
+        made_source = [self._source_view(sources[place], targets[place], step, place) for place in self._places]
         made_target = [self._target_view(targets[place], step, place) for place in self._places]
         columns = [*zip(*made_source, strict=True), *zip(*made_target, strict=True)]
         return Views(*(torch.from_numpy(np.stack(column)) for column in columns))
 
-    def _source_view(self, index: int, step: int, place: int) -> tuple[np.ndarray, np.ndarray]:
+    def _source_view(self, index: int, reference: int, step: int, place: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self._config.seed, SOURCE_VIEW, step, place])
         sample = self._source[index]
-        image, label = self._config.augmentation(sample.image, sample.label, self.source_size, rng)
+        image, label = self._config.augmentation.place(sample.image, sample.label, self.source_size, rng)
+        if rng.random() < self._colour_transfer:
+            image = transfer_colours(image, self._target[reference].image)
+        image = self._config.augmentation.recolour(image, rng)
         return normalise_image(image, self._normalisation), label.astype(np.int64)
 
     def _target_view(self, index: int, step: int, place: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,21 @@ import sys
 from collections.abc import Sequence
 
 from pca_core.checks import InputError
-from pca_core.cli import app, associate, doctor, evaluate, import_checkpoint, inspect_checkpoint, inspect_data, models, train
+from pca_core.cli import (
+    adapt,
+    app,
+    associate,
+    doctor,
+    evaluate,
+    import_checkpoint,
+    inspect_checkpoint,
+    inspect_data,
+    models,
+    runs,
+    train,
+)
 
-COMMANDS = (train, evaluate, associate, inspect_data, models, import_checkpoint, inspect_checkpoint, app, doctor)
+COMMANDS = (train, adapt, runs, evaluate, associate, inspect_data, models, import_checkpoint, inspect_checkpoint, app, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

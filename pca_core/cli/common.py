@@ -71,11 +71,16 @@ def architecture_options(arguments: argparse.Namespace) -> dict[str, object]:
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--option must be NAME=VALUE, got {text!r}.")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
+        options[name] = parse_value(value)
     return options
+
+
+def parse_value(text: str) -> object:
+    """JSON where it can be, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def checkpoint_path(text: str) -> Path:
@@ -120,6 +125,6 @@ def progress(unit: str) -> Callable[[Iterable], Iterable]:
     return lambda items: tqdm(items, unit=unit, file=sys.stderr, disable=None)
 
 
-def emit(is_json: bool, facts: dict, text: str) -> None:
+def emit(is_json: bool, facts: dict | list, text: str) -> None:
     """Print for machines or for people."""
     print(json.dumps(facts, indent=1) if is_json else text)

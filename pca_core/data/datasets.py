@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pca_core.checks import InputError
 from pca_core.data.classes_file import find_classes_file, find_label_space, read_label_space
-from pca_core.data.images import fit_short_side, read_image, resize_image
+from pca_core.data.images import content_hash, fit_short_side, read_image, resize_image
 from pca_core.data.labels import LabelMap, read_label, resize_label
 from pca_core.data.layouts import Listing, list_folder, show
 from pca_core.types import Sample
@@ -123,6 +123,16 @@ class FolderDataset:
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when an image or label file comes, goes, or is written anew; files are not read."""
+        lines = []
+        for name in self.names:
+            files = [self.listing.images[name], self.listing.labels.get(name)]
+            stamps = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file is not None]
+            lines.append(f"{name} {stamps}")
+        return content_hash("\n".join(lines).encode())
 
     def subset(self, names: Sequence[str], *, is_labelled: bool = True) -> FolderDataset:
         """The same data set with only these images; without their labels, which then cannot be read, if not ``is_labelled``."""

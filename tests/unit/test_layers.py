@@ -19,7 +19,7 @@ LAYERS = (
     ("losses", "inference", "export"),
     ("training", "adaptation"),
     ("runs",),
-    ("cli",),
+    ("cli", "adaptation.__main__"),
 )
 CORE = sorted((ROOT / "pca_core").rglob("*.py"))
 APP = sorted((ROOT / "app").rglob("*.py"))

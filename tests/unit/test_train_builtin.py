@@ -9,11 +9,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from pca_core import load_checkpoint
-from pca_core.data import encode_png
+from pca_core.data import FolderDataset, encode_png
 from tests.conftest import ROOT
 
 FOLDERS = ("noon", "noon-heldout", "dusk-rain", "dusk-rain-heldout")

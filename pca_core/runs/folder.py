@@ -1,0 +1,267 @@
+"""The folder of one run: everything that is known of it, readable at any time by any process.
+
+``run.json`` (written once) · ``status.json`` (replaced) · ``metrics.jsonl`` (appended) · ``checkpoints/`` · ``previews/`` ·
+``adapted.safetensors`` (the result) · ``log.txt`` · ``heartbeat`` · ``worker.lock`` · flags ``cancel`` and ``pause``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from pca_core.checks import InputError
+from pca_core.runs import checkpoints
+from pca_core.runs.request import RunRequest
+from pca_core.storage import write_atomic
+
+State = Literal["queued", "starting", "running", "stopping", "done", "cancelled", "paused", "failed", "interrupted"]
+ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
+RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
+STALLED_AFTER = 60.0  # seconds without a heartbeat
+LOG_BYTES = 256 * 2**10
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run stands.
+
+    Attributes:
+        state: See ``ACTIVE`` and ``RESUMABLE``.
+        step, num_steps: Taken and in all; 0 in all while that is not known.
+        code: Why it failed: ``oom``, ``nonfinite``, ``disk`` or ``input``; else None.
+        message: One sentence for people, or "".
+        device: Where it computes, once it does.
+        pid, pid_started: The worker and when it was started (seconds since 1970), so that a reused number is not mistaken for it.
+        created, started, finished: Seconds since 1970, or None.
+    """
+
+    state: State = "queued"
+    step: int = 0
+    num_steps: int = 0
+    code: str | None = None
+    message: str = ""
+    device: str | None = None
+    pid: int | None = None
+    pid_started: float | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def is_resumable(self) -> bool:
+        return self.state in RESUMABLE
+
+
+class Run:
+    """One run, by its folder.
+
+    Args:
+        folder: Made by :class:`~pca_core.runs.store.RunStore` or :func:`create_folder`.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """``run.json``: the request, its hash, versions, device, threads.
+
+        Raises:
+            InputError: ``RUN_NOT_FOUND`` or ``RUN_BROKEN``.
+        """
+        try:
+            return json.loads((self.folder / "run.json").read_bytes())
+        except FileNotFoundError:
+            raise InputError("RUN_NOT_FOUND", f"There is no run in {self.folder.name}. List runs with cyclelens runs.") from None
+        except (OSError, ValueError):
+            raise InputError("RUN_BROKEN", f"The description of run {self.id} cannot be read. Start it anew.") from None
+
+    @cached_property
+    def request(self) -> RunRequest:
+        try:
+            return RunRequest.from_dict(self.facts["request"])
+        except (KeyError, ValueError) as error:
+            raise InputError("RUN_BROKEN", f"The request of run {self.id} cannot be used ({error}). Start it anew.") from None
+
+    def read_status(self) -> RunStatus:
+        """Where it stands, as last written; see :meth:`is_alive`."""
+        try:
+            return RunStatus(**json.loads((self.folder / "status.json").read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return RunStatus(state="interrupted", message="The status of this run cannot be read.")
+
+    def write_status(self, **changes: object) -> RunStatus:
+        """Replace what changed, atomically; only the worker, or whoever holds its lock, may call this."""
+        status = replace(self.read_status(), **changes)
+        write_atomic(self.folder / "status.json", json.dumps(asdict(status), indent=1).encode())
+        return status
+
+    @property
+    def status_written(self) -> float:
+        """When the status was last written, seconds since 1970."""
+        return (self.folder / "status.json").stat().st_mtime
+
+    # What a worker reports
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """One line per step; a line torn by a kill is dropped when it is read."""
+        with (self.folder / "metrics.jsonl").open("ab") as file:
+            file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Records of all steps in order; what cannot be read is left out."""
+        try:
+            lines = (self.folder / "metrics.jsonl").read_bytes().split(b"\n")
+        except OSError:
+            return []
+        return [record for line in lines if (record := _parse(line)) is not None]
+
+    def drop_metrics_after(self, step: int) -> None:
+        """Forget steps that a resume will take again."""
+        kept = [record for record in self.read_metrics() if record["step"] <= step]
+        lines = b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in kept)
+        write_atomic(self.folder / "metrics.jsonl", lines)
+
+    def log(self, text: str) -> None:
+        """Append a line; the older half goes when the file has grown too long."""
+        path = self.folder / "log.txt"
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        with path.open("ab") as file:
+            file.write(f"{stamp} {text}\n".encode())
+        if path.stat().st_size > LOG_BYTES:
+            write_atomic(path, path.read_bytes()[-LOG_BYTES // 2 :].split(b"\n", 1)[-1])
+
+    def read_log(self, lines: int = 40) -> str:
+        try:
+            text = (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def beat(self) -> None:
+        """Say that the worker is alive. The monotonic clock is the machine's: no change of the date moves it."""
+        write_atomic(self.folder / "heartbeat", str(time.monotonic()).encode())
+
+    @property
+    def seconds_since_beat(self) -> float | None:
+        """None before the first beat; infinite when it was before the machine started."""
+        try:
+            age = time.monotonic() - float((self.folder / "heartbeat").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return age if age >= 0 else float("inf")
+
+    @property
+    def is_stalled(self) -> bool:
+        """Alive by its lock, but silent for a minute."""
+        age = self.seconds_since_beat
+        return self.read_status().state in ("starting", "running", "stopping") and age is not None and age > STALLED_AFTER
+
+    # Locks and flags
+
+    def lock(self) -> FileLock:
+        """Held by the worker as long as it lives."""
+        return FileLock(self.folder / "worker.lock")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a worker (or one that waits for its turn) holds the lock."""
+        lock = self.lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def raise_flag(self, name: Literal["cancel", "pause"]) -> None:
+        write_atomic(self.folder / name, str(time.monotonic()).encode())
+
+    def lower_flags(self) -> None:
+        for name in ("cancel", "pause"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def has_flag(self, name: Literal["cancel", "pause"]) -> bool:
+        return (self.folder / name).exists()
+
+    def flag_age(self, name: Literal["cancel", "pause"]) -> float | None:
+        """Seconds since a flag was raised, or None."""
+        try:
+            return max(0.0, time.monotonic() - float((self.folder / name).read_bytes()))
+        except (OSError, ValueError):
+            return None
+
+    # Results
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def checkpoints(self) -> list[Path]:
+        """Complete checkpoints, the newest last."""
+        return checkpoints.find_valid(self.checkpoints_folder)
+
+    @property
+    def adapted_path(self) -> Path:
+        """The result; there once the run is done."""
+        return self.folder / "adapted.safetensors"
+
+    @property
+    def newest_net(self) -> Path | None:
+        """The result, or the net of the newest checkpoint, or None."""
+        if self.adapted_path.is_file():
+            return self.adapted_path
+        newest = checkpoints.find_newest(self.checkpoints_folder)
+        return None if newest is None else newest / "model.safetensors"
+
+    def previews(self) -> dict[int, Path]:
+        """Step -> folder with class maps ``0.png`` … (uint8 ids) and ``traces.json``."""
+        folder = self.folder / "previews"
+        found = folder.glob("step-*") if folder.is_dir() else ()
+        return {checkpoints.step_of(path): path for path in sorted(found)}
+
+
+def create_folder(folder: Path, request: RunRequest, facts: dict[str, Any]) -> Run:
+    """Fill a new folder: ``run.json``, written once, and the first status."""
+    write_atomic(
+        folder / "run.json", json.dumps({**facts, "request": request.to_dict(), "hash": request.digest}, indent=1).encode()
+    )
+    run = Run(folder)
+    status = RunStatus(created=time.time(), num_steps=request.config.steps)
+    write_atomic(folder / "status.json", json.dumps(asdict(status), indent=1).encode())
+    return run
+
+
+def newest_first(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.read_status().created, run.id), reverse=True)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+        return record if isinstance(record, dict) and "step" in record else None
+    except ValueError:
+        return None
+
+
+def worker_identity() -> dict[str, object]:
+    """What tells this process from another that is given the same number later."""
+    import psutil
+
+    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time()}

@@ -1,0 +1,59 @@
+"""A run that works in this very process, in a folder that its user named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import Timeout
+
+from pca_core.adaptation import distributed
+from pca_core.checks import InputError, shorten
+from pca_core.runs.folder import Run, create_folder
+from pca_core.runs.request import RunRequest
+from pca_core.runs.store import RunStore, describe_environment
+from pca_core.runs.supervisor import device_lock
+from pca_core.storage import check_writable
+
+
+def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
+    """Make the folder of a run, or open that of the same run to go on.
+
+    Raises:
+        InputError: ``RUN_EXISTS``, ``RUN_NOT_FOUND``, ``RUN_DIFFERS`` or ``FOLDER_READ_ONLY``.
+    """
+    run = Run(folder)
+    if is_resumed:
+        kept = run.request
+        if kept.digest != request.digest:
+            raise InputError(
+                "RUN_DIFFERS", f"{shorten(folder)} was started with other settings. Give the same, or another --out."
+            )
+        return run
+    if distributed.rank() == 0:
+        if (folder / "run.json").exists():
+            raise InputError("RUN_EXISTS", f"There is a run in {shorten(folder)} already. Add --resume, or name another --out.")
+        check_writable(folder)
+        create_folder(folder, request, describe_environment())
+    distributed.agree(False)  # the others wait for the folder
+    return run
+
+
+@contextmanager
+def working_on(run: Run, store: RunStore) -> Iterator[None]:
+    """Hold the locks of a run and of its device; waits for runs of the app that use the device.
+
+    Raises:
+        InputError: ``RUN_ACTIVE`` when another process works on this run.
+    """
+    own = run.lock()
+    try:
+        own.acquire(timeout=3)
+    except Timeout:
+        raise InputError("RUN_ACTIVE", f"Another process works on run {run.id}. Wait for it, or cancel it.") from None
+    try:
+        with device_lock(store, run.request.device):
+            yield
+    finally:
+        own.release()

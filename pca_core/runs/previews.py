@@ -1,0 +1,82 @@
+"""What a run shows while it goes on: class maps of a few target images, and the traces of a few pixels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pca_core.association import PairAnalysis, describe_trace, explain_pixel
+from pca_core.data import FolderDataset, encode_png, fit_short_side
+from pca_core.inference import make_pair, predict, segment
+from pca_core.models import Checkpoint
+from pca_core.runs.folder import Run
+from pca_core.runs.request import PinnedPixel
+from pca_core.storage import write_atomic
+
+SHOWN_SIDE = 256  # pixels of the shorter side of a class map
+MAX_PREVIEWS = 24
+
+
+class Previewer:
+    """Writes the previews of one run.
+
+    Args:
+        run: Whose request names what is pinned; images that are not there any more are left out.
+        source, target: Its data sets.
+    """
+
+    def __init__(self, run: Run, source: FolderDataset, target: FolderDataset) -> None:
+        self._run, self._source, self._target = run, source, target
+        request = run.request
+        pinned = request.pinned_targets or target.names[:: max(1, len(target) // 3)]
+        self._images = [target[target.names.index(name)].image for name in pinned[:3] if name in target.names]
+        known = set(source.names), set(target.names)
+        self._pixels = [pixel for pixel in request.pinned_pixels if pixel.source in known[0] and pixel.target in known[1]]
+
+    def write(self, step: int, checkpoint: Checkpoint) -> None:
+        """Class maps as PNG of ids, traces as JSON, in ``previews/step-NNNNNN``."""
+        folder = self._run.folder / "previews" / f"step-{step:06d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, image in enumerate(self._images):
+            height, width = fit_short_side(*image.shape[:2], min(SHOWN_SIDE, *image.shape[:2]), 1)
+            small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            if step == 0:
+                write_atomic(folder / f"image-{number}.png", encode_png(small))
+            classes = predict(checkpoint, image)
+            ids = cv2.resize(classes, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+            write_atomic(folder / f"{number}.png", encode_png(ids))
+        traces = [self._trace(checkpoint, pixel) for pixel in self._pixels]
+        write_atomic(folder / "traces.json", json.dumps(traces).encode())
+        self._thin_out()
+
+    def _trace(self, checkpoint: Checkpoint, pixel: PinnedPixel) -> dict[str, Any]:
+        source = self._source[self._source.names.index(pixel.source)]
+        target = self._target[self._target.names.index(pixel.target)]
+        pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image))
+        trace = explain_pixel(PairAnalysis(pair), pixel.index, pixel.side, num_candidates=1, with_soft_cycle=False)
+        facts: dict[str, Any] = {"pixel": asdict(pixel), "text": describe_trace(trace, checkpoint.label_space.class_names)}
+        if pixel.side == "source":
+            facts |= {"verdict": trace.verdict, "match": trace.match.index, "return": trace.way_back.index}
+            facts["times_uniform"] = trace.match.times_uniform
+        return facts
+
+    def _thin_out(self) -> None:
+        """Keep the first, the newest, and every second of the rest once there are too many."""
+        found = list(self._run.previews().items())
+        if len(found) > MAX_PREVIEWS:
+            for _, path in found[1:-1:2]:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def read_class_map(path: Path) -> np.ndarray:
+    """(H, W) uint8 class ids of a preview."""
+    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if ids is None:
+        raise FileNotFoundError(path)
+    return ids

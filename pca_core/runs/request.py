@@ -1,0 +1,129 @@
+"""What a run is asked to do: plain values that a file can hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pca_core.adaptation import AdaptationConfig
+from pca_core.data import FolderDataset, open_dataset
+from pca_core.types import Domain, LabelSpace
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """A data set as :func:`pca_core.data.open_dataset` takes it.
+
+    Attributes:
+        where: A folder, a folder and its part, or ``streets:NAME``.
+        split, layout: As there.
+        include: Glob pattern of the names to take.
+        exclude: Glob patterns of names to leave out.
+        unknown: What happens to label ids outside the label space.
+    """
+
+    where: str
+    split: str | None = None
+    layout: str | None = None
+    include: str = "*"
+    exclude: tuple[str, ...] = ()
+    unknown: Literal["error", "ignore"] = "error"
+
+    def open(self, domain: Domain, space: LabelSpace, *, for_scoring: bool = False) -> FolderDataset:
+        """The data set, its labels in the classes of a net where they can be translated.
+
+        Raises:
+            InputError: What :func:`pca_core.data.open_dataset` raises.
+        """
+        return open_dataset(
+            self.where,
+            split=self.split,
+            layout=self.layout,
+            include=self.include,
+            exclude=list(self.exclude),
+            unknown=self.unknown,
+            domain=domain,
+            model_space=space,
+            for_scoring=for_scoring,
+        )
+
+
+@dataclass(frozen=True)
+class PinnedPixel:
+    """A pixel whose trace is followed through a run: names of the pair's images, its side, its flat index."""
+
+    source: str
+    target: str
+    side: Domain
+    index: int
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a run is asked to do.
+
+    Attributes:
+        checkpoint: Path of the net to begin with.
+        source: Labelled images.
+        target: Images to adapt to.
+        config: The knobs.
+        held_out: Labelled source images only scored on; None keeps some of the source aside.
+        scored_target: Labelled target images only scored on; None when there are none, or none are to be looked at.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        name: For people.
+        group: Runs of one comparison share it.
+        save_every: Steps between checkpoints.
+        pinned_targets: Names of up to three target images that are segmented at every evaluation.
+        pinned_pixels: Pixels that are traced at every evaluation.
+    """
+
+    checkpoint: str
+    source: DataChoice
+    target: DataChoice
+    config: AdaptationConfig = field(default_factory=AdaptationConfig)
+    held_out: DataChoice | None = None
+    scored_target: DataChoice | None = None
+    device: str = "auto"
+    name: str = ""
+    group: str | None = None
+    save_every: int = 25
+    pinned_targets: tuple[str, ...] = ()
+    pinned_pixels: tuple[PinnedPixel, ...] = ()
+
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        if self.save_every < 1:
+            raise ValueError(f"save_every must be at least 1 step, got {self.save_every}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return _ADAPTER.dump_python(self, mode="json")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunRequest:
+        """What :meth:`to_dict` gave.
+
+        Raises:
+            ValueError: Naming the first field that is unknown or of the wrong kind.
+        """
+        try:
+            return _ADAPTER.validate_python(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the request"
+            raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything asked for."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+_ADAPTER = TypeAdapter(RunRequest)

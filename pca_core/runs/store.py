@@ -1,0 +1,132 @@
+"""All runs of a machine: a folder of run folders, which are the truth."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+from platformdirs import user_state_path
+
+from pca_core.checks import InputError, shorten
+from pca_core.runs.folder import Run, create_folder, newest_first
+from pca_core.runs.request import RunRequest
+from pca_core.storage import check_writable, sync_folder
+
+STATE_VARIABLE = "CYCLELENS_STATE"
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+def default_root() -> Path:
+    """Where runs are kept: ``$CYCLELENS_STATE``, or the user's folder for state."""
+    given = os.environ.get(STATE_VARIABLE)
+    return Path(given).expanduser() if given else user_state_path("cyclelens")
+
+
+class RunStore:
+    """The runs below a folder; any number of processes may look at and add to it.
+
+    Args:
+        root: The folder; None takes :func:`default_root`.
+    """
+
+    def __init__(self, root: str | Path | None = None) -> None:
+        self.root = default_root() if root is None else Path(root)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "runs"
+
+    def create(self, request: RunRequest, token: str | None = None) -> Run:
+        """Add a run; it appears whole or not at all.
+
+        Args:
+            request: What it is to do.
+            token: The same token gives the same run, however often and from wherever it is asked for.
+
+        Raises:
+            InputError: ``FOLDER_READ_ONLY``.
+        """
+        check_writable(self.folder)
+        made = self._make(request)
+        if token is None:
+            return self._publish(made)
+        owner = self.root / "tokens" / hashlib.sha256(token.encode()).hexdigest()
+        owner.parent.mkdir(exist_ok=True)
+        run = self._publish(made)
+        try:
+            os.symlink(run.id, owner)  # the one call of two that finds the name free
+        except FileExistsError:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            return self.get(os.readlink(owner))
+        return run
+
+    def _make(self, request: RunRequest) -> Path:
+        temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
+        temporary.chmod(0o755)
+        create_folder(temporary, request, describe_environment())
+        return temporary
+
+    def _publish(self, made: Path) -> Run:
+        run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        os.rename(made, self.folder / run_id)
+        sync_folder(self.folder)
+        return Run(self.folder / run_id)
+
+    def get(self, run_id: str) -> Run:
+        """A run by its id, or by the beginning of it that only one has.
+
+        Raises:
+            InputError: ``RUN_NOT_FOUND``.
+        """
+        matching = [run for run in self.list() if run.id == run_id or (len(run_id) >= 4 and run.id.startswith(run_id))]
+        exact = [run for run in matching if run.id == run_id]
+        if len(exact or matching) != 1:
+            how_many = "More than one" if matching else "No"
+            raise InputError("RUN_NOT_FOUND", f"{how_many} run is called {shorten(run_id, 40)!r}. List them with cyclelens runs.")
+        return (exact or matching)[0]
+
+    def list(self) -> list[Run]:
+        """All runs, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        return newest_first(Run(path) for path in self.folder.iterdir() if _ID.fullmatch(path.name))
+
+    def delete(self, run: Run) -> None:
+        """Remove a run that is not at work.
+
+        Raises:
+            InputError: ``RUN_ACTIVE``.
+        """
+        if run.is_alive:
+            raise InputError("RUN_ACTIVE", f"Run {run.id} is at work. Cancel it first.")
+        shutil.rmtree(run.folder)
+
+
+def describe_environment() -> dict[str, object]:
+    """What a number may depend on beside the request."""
+    try:
+        own = version("cyclelens")
+    except PackageNotFoundError:
+        own = "unknown"
+    versions = {"cyclelens": own, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {"versions": versions, "machine": platform.machine(), "threads": torch.get_num_threads(), "commit": _commit()}
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this runs from, if it is one."""
+    git = Path(__file__).resolve().parents[2] / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        return (git / head.removeprefix("ref: ")).read_text().strip() if head.startswith("ref: ") else head
+    except OSError:
+        return None
