@@ -63,6 +63,8 @@ class Adaptation(Iterator[AdaptationStep]):
 
     Attributes:
         config: The run's knobs.
+        inputs: The data sets as they are used.
+        start_checkpoint: The net that it began with.
         step: Steps taken so far.
         num_steps: Of the whole run; for AdaBN the number of its batches.
         start: What the observer saw of the net before the first step.
@@ -78,13 +80,13 @@ class Adaptation(Iterator[AdaptationStep]):
         held_out: FolderDataset | None,
         scored_target: FolderDataset | None,
     ) -> None:
-        self._inputs = prepare(checkpoint, source, target, config, held_out, scored_target)
+        self.inputs = prepare(checkpoint, source, target, config, held_out, scored_target)
         self.config, self.device = config, device
         torch.manual_seed(config.seed)
         self._method = METHODS[config.method]
         self._learner = Learner(checkpoint, config, self._method, device)
-        self._start = checkpoint
-        self.observer = Observer(self._inputs.source, self._inputs.held_out, self._inputs.target, self._inputs.scored_target)
+        self.start_checkpoint = checkpoint
+        self.observer = Observer(self.inputs.source, self.inputs.held_out, self.inputs.target, self.inputs.scored_target)
         self.step = 0
         self._steps: Iterator[AdaptationStep] | None = None
         if distributed.rank() == 0:
@@ -93,17 +95,17 @@ class Adaptation(Iterator[AdaptationStep]):
 
     def _begin(self) -> None:
         if not self._method.is_gradient_based:
-            self._batches = statistics_batches(self._learner.checkpoint, self._inputs.target)
+            self._batches = statistics_batches(self._learner.checkpoint, self.inputs.target)
             self.num_steps = len(self._batches)
             return
         self.num_steps = self.config.steps
         places = distributed.places(self.config.batch_size, self.config.accumulation)
         sees_target = self._method.sees_target
-        data = self._inputs.source, self._inputs.target
-        self.views = ViewMaker(self._start, *data, self.config, places, sees_target=sees_target)
+        data = self.inputs.source, self.inputs.target
+        self.views = ViewMaker(self.start_checkpoint, *data, self.config, places, sees_target=sees_target)
         if self._learner.statistics:  # the target begins with statistics of its own, not with those of the source
-            own = replace(self._start, model=deepcopy(self._start.model).to(self.device))
-            estimate_batch_norm(own, self._inputs.target)
+            own = replace(self.start_checkpoint, model=deepcopy(self.start_checkpoint.model).to(self.device))
+            estimate_batch_norm(own, self.inputs.target)
             self._learner.begin_target_statistics(own.model)
 
     def __next__(self) -> AdaptationStep:
@@ -149,7 +151,7 @@ class Adaptation(Iterator[AdaptationStep]):
         started = time.perf_counter()
         for number in range(self.step, self.num_steps):
             indices = self._batches[number]
-            self._estimator.see(load_batch(self._learner.checkpoint, self._inputs.target, indices))
+            self._estimator.see(load_batch(self._learner.checkpoint, self.inputs.target, indices))
             self.step = number + 1
             record = self._record(Update({}, {}, None), None, len(indices), started)
             started = time.perf_counter()
@@ -184,24 +186,24 @@ class Adaptation(Iterator[AdaptationStep]):
 
     def eval_checkpoint(self, domain: Domain = "target") -> Checkpoint:
         """A copy of the adapted net as it is now, in eval mode, with the batch-norm statistics that it keeps for a domain."""
-        model = deepcopy(self._start.model)
+        model = deepcopy(self.start_checkpoint.model)
         if self._method.is_gradient_based or domain == "target":  # AdaBN leaves the source's statistics as they were
             model.load_state_dict(self._learner.result_tensors(domain))
-        return replace(self._start, model=model.eval().to(self.device))
+        return replace(self.start_checkpoint, model=model.eval().to(self.device))
 
     def checkpoint(self) -> Checkpoint:
         """The adapted net, a copy, with how it was made in its notes; statistics re-estimated where the config says so."""
         adapted = self.eval_checkpoint()
         if self.config.recalibrate and self._method.is_gradient_based and self._method.sees_target:
-            estimate_batch_norm(adapted, self._inputs.target)
+            estimate_batch_norm(adapted, self.inputs.target)
         notes = {
             "adapted_with": self.config.method,
-            "adapted_to": self._inputs.target.root.name,
-            "num_target_images": len(self._inputs.target),
+            "adapted_to": self.inputs.target.root.name,
+            "num_target_images": len(self.inputs.target),
             "adaptation_step": self.step,
             "adaptation": config_to_dict(self.config),
         }
-        return replace(adapted, notes={**self._start.notes, **notes})
+        return replace(adapted, notes={**self.start_checkpoint.notes, **notes})
 
     def save(self, folder: Path) -> None:
         """Write the net as it is now and all that a resume needs; whoever calls makes the folder appear at once or not at all."""
@@ -225,7 +227,7 @@ class Adaptation(Iterator[AdaptationStep]):
             "step": self.step,
             "history": [look.to_dict() for look in self.observer.history],
             "start_miou": self.observer.start_miou,
-            **self._inputs.identity(self.config),
+            **self.inputs.identity(self.config),
         }
 
     def close(self) -> None:

@@ -32,12 +32,17 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
             )
         return run
     if distributed.rank() == 0:
-        if (folder / "run.json").exists():
+        if (folder / "run.json").exists() and not _came_to_nothing(run):
             raise InputError("RUN_EXISTS", f"There is a run in {shorten(folder)} already. Add --resume, or name another --out.")
         check_writable(folder)
         create_folder(folder, request, describe_environment())
     distributed.agree(False)  # the others wait for the folder
     return run
+
+
+def _came_to_nothing(run: Run) -> bool:
+    """Whether a run was refused before its first checkpoint: what was wrong is to be put right under the same name."""
+    return run.read_status().state == "failed" and not run.checkpoints() and not run.is_alive
 
 
 @contextmanager

@@ -12,12 +12,14 @@ import cv2
 import numpy as np
 
 from pca_core.association import PairAnalysis, describe_trace, explain_pixel
-from pca_core.data import FolderDataset, encode_png, fit_short_side
+from pca_core.data import FolderDataset, encode_png, fit_short_side, read_image
 from pca_core.inference import make_pair, predict, segment
 from pca_core.models import Checkpoint
+from pca_core.render import overlay_classes
 from pca_core.runs.folder import Run
 from pca_core.runs.request import PinnedPixel
 from pca_core.storage import write_atomic
+from pca_core.types import LabelSpace
 
 SHOWN_SIDE = 256  # pixels of the shorter side of a class map
 MAX_PREVIEWS = 24
@@ -80,3 +82,21 @@ def read_class_map(path: Path) -> np.ndarray:
     if ids is None:
         raise FileNotFoundError(path)
     return ids
+
+
+def read_pictures(run: Run, step: int, space: LabelSpace, opacity: float = 0.65) -> list[np.ndarray]:
+    """The pinned target images with the classes that were predicted at ``step``: (h, w, 3) uint8 RGB each."""
+    folders = run.previews()
+    pictures = []
+    for path in sorted((folders[step]).glob("[0-9].png")):
+        image = read_image(folders[0] / f"image-{path.stem}.png")
+        pictures.append(overlay_classes(image, read_class_map(path), space, opacity))
+    return pictures
+
+
+def read_traces(run: Run, step: int) -> list[dict[str, Any]]:
+    """What became of the pinned pixels at ``step``; empty when nothing is pinned or the file is gone."""
+    try:
+        return json.loads((run.previews()[step] / "traces.json").read_bytes())
+    except (KeyError, OSError, ValueError):
+        return []

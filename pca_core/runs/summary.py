@@ -125,3 +125,25 @@ def _targets(ones: Sequence[RunSummary]) -> list[float]:
 
 def _miou(record: dict[str, Any], domain: str) -> float | None:
     return ((record.get("scores") or {}).get(domain) or {}).get("miou")
+
+
+def seconds_left(run: Run) -> float | None:
+    """An estimate from the pace of the last steps, evaluations included; None before there is a pace."""
+    status = run.read_status()
+    times = [record["time"] for record in run.read_metrics()[-20:] if "time" in record]
+    if status.state != "running" or len(times) < 2:
+        return None
+    return max(0.0, (times[-1] - times[0]) / (len(times) - 1)) * (status.num_steps - status.step)
+
+
+def thin(records: Sequence[dict[str, Any]], most: int = 300) -> list[dict[str, Any]]:
+    """Evenly chosen records for a curve; those with an evaluation always, the last one too."""
+    every = max(1, len(records) // most)
+    last = len(records) - 1
+    return [record for place, record in enumerate(records) if place % every == 0 or place == last or record.get("health")]
+
+
+def relative_to_first(values: Sequence[float]) -> list[float]:
+    """Each value over the first one, so that terms of different size share a scale."""
+    first = abs(values[0]) or 1.0
+    return [value / first for value in values]

@@ -92,7 +92,7 @@ def test_images_of_mixed_sizes_are_cropped_to_one(folders):
 def test_some_source_images_are_kept_aside(tmp_path):
     source, target = map(FolderDataset, make_domains(tmp_path, num_source=10))
     config = replace(TINY, held_out=3)
-    inputs = adapt(make_checkpoint(source), source, target, config)._inputs
+    inputs = adapt(make_checkpoint(source), source, target, config).inputs
     assert inputs.held_out.names == ("008", "009")  # never more than a fifth
     assert inputs.source.names == tuple(f"{number:03d}" for number in range(8))
     assert json.dumps(inputs.identity(config))

@@ -1,0 +1,132 @@
+"""One run, live: progress, curves, what the net sees now, and what can be done about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import figures
+from app.state import runs, session
+from app.text import escape
+from pca_core.adaptation import METHODS
+from pca_core.runs import Run, RunStatus
+from pca_core.runs.previews import read_traces
+from pca_core.runs.summary import SCORED_ON_LABELS, seconds_left, summarise_run, thin
+
+REFRESH_SECONDS = 2.0
+WORDS = {
+    "queued": "Waits for its turn",
+    "starting": "Loads images and looks at the net before the first step",
+    "running": "Step {step} of {num_steps}",
+    "stopping": "Stops after this step",
+    "done": "Done, {num_steps} steps",
+    "cancelled": "Cancelled after step {step}",
+    "paused": "Paused after step {step}",
+    "failed": "Failed after step {step}",
+    "interrupted": "Interrupted after step {step}",
+}
+
+
+def render(run: Run) -> None:
+    """The run; it is drawn anew every two seconds until it ends."""
+    status = runs.get_supervisor().reconcile(run)
+    st.fragment(_live, run_every=REFRESH_SECONDS if status.is_active else None)(run)
+
+
+def _live(run: Run) -> None:
+    supervisor = runs.get_supervisor()
+    status, config = supervisor.reconcile(run), run.request.config
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    left.subheader(f"{METHODS[config.method].title}, seed {config.seed}", anchor=False)
+    with right:
+        _buttons(run, status)
+    _progress(run, status)
+    records = thin(run.read_metrics())
+    if not records:
+        st.caption("Curves appear with the first step.")
+    else:
+        _numbers(run)
+        _curves(records)
+        _pictures(run)
+    if runs.has_just_ended(run, status):
+        st.rerun()  # the whole page once more, so that it stops asking
+
+
+def _buttons(run: Run, status: RunStatus) -> None:
+    supervisor = runs.get_supervisor()
+    one, two = st.columns(2)
+    if status.is_active:
+        one.button("Pause", key="run_pause", width="stretch", on_click=supervisor.pause, args=(run,), help="Frees the device.")
+        two.button("Cancel", key="run_cancel", width="stretch", on_click=supervisor.cancel, args=(run,))
+    elif status.is_resumable and one.button("Resume", key="run_resume", type="primary", width="stretch"):
+        supervisor.resume(run)
+        st.rerun(scope="app")
+    elif status.state == "done":
+        path = run.adapted_path
+        one.download_button(
+            "Download net",
+            data=path.read_bytes,
+            file_name=f"{run.id}.safetensors",
+            on_click="ignore",
+            key="run_download",
+            width="stretch",
+        )
+        if two.button("Use this net", key="run_use", width="stretch", help="On every page of this session."):
+            session.set_checkpoint_path(str(path))
+            st.toast("The pages use the adapted net now.")
+
+
+def _progress(run: Run, status: RunStatus) -> None:
+    words = WORDS[status.state].format(**vars(status))
+    place = runs.get_supervisor().queue_position(run)
+    if place:
+        words += f", {place} before it"
+    left = seconds_left(run)
+    if left is not None:
+        words += f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
+    st.progress(min(status.step / max(status.num_steps, 1), 1.0), words)
+    if status.message:
+        st.text(status.message) if status.state != "failed" else st.error(escape(status.message))
+    if run.is_stalled:
+        st.warning("The worker has been silent for a minute. It may hang: cancel it, or wait.")
+
+
+def _numbers(run: Run) -> None:
+    summary = summarise_run(run)
+    before, after = summary.health_before or {}, summary.health_after or {}
+    columns = st.columns(5)
+    if summary.target_after is not None:
+        columns[0].metric("Target mIoU", f"{summary.target_after:.1f}", f"{summary.gain:+.1f}", help=SCORED_ON_LABELS)
+    else:
+        columns[0].metric("Target mIoU", "–", help="There are no target labels to score on.")
+    kept = after.get("retention")
+    columns[1].metric("Source kept", "–" if kept is None else f"{kept:.0f} %", help="Held-out source mIoU now over before.")
+    for column, name, title, text in (
+        (columns[2], "rate", "Cycle rate", "Labelled source pixels whose cycle closes, on fixed pairs."),
+        (columns[3], "entropy", "Target entropy", "Mean entropy of target predictions, 0 sure to 1 unsure."),
+        (columns[4], "snd", "Neighbourhood", "Soft neighbourhood density of the target in nats; higher is denser."),
+    ):
+        value, start = after.get(name), before.get(name)
+        if value is not None:
+            column.metric(title, f"{value:.2f}", f"{value - start:+.2f}", delta_color="off", help=text)
+    if after.get("suggestion"):
+        st.info(escape(after["suggestion"]))
+
+
+def _curves(records: list[dict]) -> None:
+    one, two = st.columns(2)
+    one.plotly_chart(figures.loss_curves(records), key="run_losses", config=figures.PLAIN)
+    two.plotly_chart(figures.score_curves(records), key="run_scores", config=figures.PLAIN)
+
+
+def _pictures(run: Run) -> None:
+    steps = list(run.previews())
+    if not steps:
+        return
+    newest = steps[-1]
+    st.caption(f"The same target images before (above) and at step {newest} (below).")
+    for step in dict.fromkeys((steps[0], newest)):
+        pictures = runs.get_pictures(run, step)
+        for column, picture in zip(st.columns(max(len(pictures), 1)), pictures, strict=False):
+            column.image(picture, width="stretch")
+    for trace in read_traces(run, newest):
+        st.text(f"Pinned pixel at step {newest}: {trace['text']}")

@@ -1,0 +1,75 @@
+"""Target images that a person hands over: decoded, re-encoded without metadata, kept under names of our own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pca_core.checks import InputError, shorten
+from pca_core.data import content_hash, encode_png, read_image
+from pca_core.storage import check_writable, write_atomic
+
+MAX_FILES = 500
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What became of handed-over files.
+
+    Attributes:
+        folder: A data set with ``images/``, or None when no file could be used.
+        num_images: In it; files of the same content count once.
+        refused: One sentence for each file that could not be used.
+    """
+
+    folder: Path | None
+    num_images: int
+    refused: tuple[str, ...]
+
+
+def take_images(root: Path, files: Sequence[tuple[str, bytes]]) -> Intake:
+    """Keep what can be read of uploaded files, as a data set that its content names.
+
+    Args:
+        root: State folder; the data set goes below ``uploads/``.
+        files: Name (for messages only) and bytes of each.
+
+    Raises:
+        InputError: ``UPLOAD_MANY``, ``FOLDER_READ_ONLY``.
+    """
+    if len(files) > MAX_FILES:
+        raise InputError(
+            "UPLOAD_MANY", f"At most {MAX_FILES} images can be uploaded at once, got {len(files)}. Name a folder instead."
+        )
+    pictures, refused = {}, []
+    for name, data in files:
+        try:
+            pictures[content_hash(data)] = encode_png(read_image(data, name=shorten(name, 60)))
+        except InputError as error:
+            refused.append(str(error))
+    if not pictures:
+        return Intake(None, 0, tuple(refused))
+    uploads = root / "uploads"
+    check_writable(uploads)
+    folder = uploads / hashlib.sha256("".join(sorted(pictures)).encode()).hexdigest()[:16]
+    if not folder.is_dir():
+        _write(uploads, folder, list(pictures.values()))
+    return Intake(folder, len(pictures), tuple(refused))
+
+
+def _write(uploads: Path, folder: Path, pictures: Sequence[bytes]) -> None:
+    temporary = Path(tempfile.mkdtemp(dir=uploads, prefix=".new-"))
+    try:
+        for number, picture in enumerate(pictures):
+            write_atomic(temporary / "images" / f"upload-{number:03d}.png", picture)
+        os.rename(temporary, folder)
+    except OSError:
+        if not folder.is_dir():  # else another session has just uploaded the same
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,144 @@
+"""A short try of a run before it is started: does everything fit together, how long will it take, what will the net be fed?
+
+:func:`check_in_child` runs ``python -m pca_core.runs.preflight``, so that the server's own process stays free.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+
+from pca_core.adaptation import METHODS
+from pca_core.adaptation.views import describe_views
+from pca_core.checks import InputError
+from pca_core.data import FolderDataset, encode_png
+from pca_core.data.files import open_checked
+from pca_core.runs.request import RunRequest
+from pca_core.runs.worker import open_adaptation
+
+TIMED_STEPS = 2
+CHILD_SECONDS = 300.0
+SHOWN_VIEWS = 4  # of each domain
+LOOKED_AT = 200  # target images whose size is looked up
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a short try found.
+
+    Attributes:
+        seconds_per_step: Measured, after one step to warm up.
+        seconds_in_all: Estimate for the whole run: start, steps, evaluations.
+        memory_mb: Peak of the process, MiB.
+        num_source, num_target, num_held_out: Images.
+        notices: Sentences on what is unusual, though it can be run.
+        source_views, target_views: Views of the first step as PNG bytes.
+    """
+
+    seconds_per_step: float
+    seconds_in_all: float
+    memory_mb: float
+    num_source: int
+    num_target: int
+    num_held_out: int
+    notices: tuple[str, ...] = ()
+    source_views: tuple[bytes, ...] = ()
+    target_views: tuple[bytes, ...] = ()
+
+
+def check(request: RunRequest) -> Preflight:
+    """Take a few steps of a run in this process; nothing is kept.
+
+    Raises:
+        InputError: When anything that the request names cannot be used.
+    """
+    started = time.perf_counter()
+    request = replace(request, config=replace(request.config, evaluate_every=10**9))
+    adaptation, source, target = open_adaptation(request)
+    prepared = time.perf_counter() - started
+    sources: list[bytes] = []
+    targets: list[bytes] = []
+    if METHODS[request.config.method].is_gradient_based:
+        views = adaptation.views.make(0)
+        images = [encode_png(image) for image in describe_views(views, adaptation.start_checkpoint.normalisation)]
+        sources, targets = images[: len(views)][:SHOWN_VIEWS], images[len(views) :][:SHOWN_VIEWS]
+    seconds = [next(adaptation).seconds for _ in range(min(1 + TIMED_STEPS, adaptation.num_steps))]
+    adaptation.close()
+    per_step = sum(seconds[1:] or seconds) / len(seconds[1:] or seconds)
+    inputs = adaptation.inputs
+    return Preflight(
+        per_step,
+        prepared + per_step * adaptation.num_steps,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        len(inputs.source),
+        len(target),
+        len(inputs.held_out) if inputs.held_out else 0,
+        tuple(_notice(request, source, target)),
+        tuple(sources),
+        tuple(targets),
+    )
+
+
+def _notice(request: RunRequest, source: FolderDataset, target: FolderDataset) -> list[str]:
+    notices = []
+    sizes = {open_checked(target.image_path(name)).picture.size for name in target.names[:LOOKED_AT]}
+    if len(sizes) > 1:
+        notices.append(
+            f"The {len(target)} target images have {len(sizes)} sizes; views are cropped to the proportions of the first one."
+        )
+    if len(target) < 8:
+        notices.append(f"Only {len(target)} target images: the net may learn them rather than their domain. Thirty are better.")
+    if request.scored_target is not None:
+        notices.append("Target labels will be scored on. They are not used for training or selection.")
+    if len(source.labelled_indices) < len(source):
+        notices.append(f"{len(source) - len(source.labelled_indices)} source images have no label and are left out.")
+    return notices
+
+
+def check_in_child(request: RunRequest) -> Preflight:
+    """As :func:`check`, in a child process.
+
+    Raises:
+        InputError: What the child found, or ``PREFLIGHT_FAILED`` when it could not tell.
+    """
+    command = [sys.executable, "-m", "pca_core.runs.preflight"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(request.to_dict()), capture_output=True, text=True, timeout=CHILD_SECONDS, check=False
+        )
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            "PREFLIGHT_FAILED", "Three steps took more than five minutes. Use a smaller batch or short side."
+        ) from None
+    except (ValueError, IndexError):
+        raise InputError(
+            "PREFLIGHT_FAILED", "The try ended without an answer, perhaps for want of memory. Use a smaller batch."
+        ) from None
+    if "error" in answer:
+        raise InputError(answer["code"], answer["error"])
+    for name in ("source_views", "target_views"):
+        answer[name] = tuple(base64.b64decode(text) for text in answer[name])
+    return Preflight(**{**answer, "notices": tuple(answer["notices"])})
+
+
+def main() -> None:
+    """Read a request from standard input, answer with one line of JSON."""
+    try:
+        found = asdict(check(RunRequest.from_dict(json.load(sys.stdin))))
+        for name in ("source_views", "target_views"):
+            found[name] = [base64.b64encode(view).decode() for view in found[name]]
+        print(json.dumps(found))
+    except InputError as error:
+        print(json.dumps({"error": str(error), "code": error.code}))
+    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
+        print(json.dumps({"error": str(error), "code": "PREFLIGHT_FAILED"}))
+
+
+if __name__ == "__main__":
+    main()
