@@ -13,11 +13,12 @@ import re
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.15
 OWN_SECONDS = 3.0
 WORK = "pca_core.runs.turn:work"
 
@@ -60,12 +61,11 @@ def _wait_for_turn(run: Path, device: str) -> FileLock | None:
     locks.mkdir(exist_ok=True)
     lock = FileLock(locks / lock_name(device))
     while not (run / "cancel").exists() and not (run / "pause").exists():
-        if not is_someone_before(run, device):
-            try:
-                lock.acquire(timeout=0)
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            if not is_someone_before(run, device):  # looked at last: it reads the folders of all runs
                 return lock
-            except Timeout:
-                pass
+            lock.release()
         time.sleep(POLL_SECONDS)
     return None
 

@@ -1,0 +1,20 @@
+"""A server that starts a run and then only lives, until it is killed: ``python -m tests.faults.server STATE REQUEST``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from pca_core.runs import RunRequest, RunStore, Supervisor
+
+
+def main(state: str, request: str) -> None:
+    run = Supervisor(RunStore(state)).start(RunRequest.from_dict(json.loads(Path(request).read_text())))
+    print(run.id, flush=True)
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,38 @@
+"""What a worker does in the tests of the queue, in place of training: short, and without loading torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def _write_status(folder: Path, **changes: object) -> None:
+    path = folder / "status.json"
+    status = json.loads(path.read_bytes()) | changes
+    temporary = folder / f".status-{os.getpid()}"
+    temporary.write_text(json.dumps(status))
+    os.replace(temporary, path)
+
+
+def brief(folder: Path) -> int:
+    """Say when it began and ended, in a file that all runs share."""
+    began = time.monotonic()
+    _write_status(folder, state="running", pid=os.getpid())
+    time.sleep(0.02)
+    with (folder.parent.parent / "times.jsonl").open("a") as file:
+        file.write(json.dumps({"id": folder.name, "began": began, "ended": time.monotonic()}) + "\n")
+    _write_status(folder, state="done", pid=None)
+    return 0
+
+
+def stubborn(folder: Path) -> int:
+    """Heed neither flag nor SIGTERM."""
+    import psutil
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _write_status(folder, state="running", pid=os.getpid(), pid_started=psutil.Process().create_time())
+    time.sleep(120)
+    return 0
