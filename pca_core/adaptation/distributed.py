@@ -90,13 +90,15 @@ def _collective_device() -> str:
     return "cuda" if dist.is_initialized() and dist.get_backend() == "nccl" else "cpu"
 
 
-def synchronise_batch_norm(model: nn.Module) -> nn.Module:
+def synchronise_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     """Batch norms that see the batches of all processes as one; the names of their weights stay."""
     if world_size() == 1:
         return model
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d):
+            if isinstance(layer, _BatchNorm):
                 setattr(parent, name, _synchronised(layer))
     return model
 
@@ -109,37 +111,31 @@ def _synchronised(layer: _BatchNorm) -> _BatchNorm:
     return made
 
 
-class CrossProcessBatchNorm(nn.SyncBatchNorm):
-    """torch's SyncBatchNorm on CUDA; on the CPU, where that one refuses, the same sums through a differentiable all-reduce."""
+class CrossProcessBatchNorm(_BatchNorm):
+    """SyncBatchNorm for the CPU, where torch's refuses: the same sums through a differentiable all-reduce."""
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        pass  # any number of axes after the channels
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) → the same shape."""
-        if x.device.type == "cuda" or not self.training or world_size() == 1:
-            return super().forward(x) if x.device.type == "cuda" else self._normalise_alone(x)
-        axes = [0, *range(2, x.ndim)]
-        count = x.numel() / x.shape[1]
-        sums = all_reduce(torch.cat([x.sum(axes), x.new_tensor([count])]))
-        total = sums[-1].detach()
-        mean_C = sums[:-1] / total
-        shape = (1, -1, *[1] * (x.ndim - 2))
+        if not self.training or world_size() == 1:
+            return super().forward(x)
+        axes, shape = [0, *range(2, x.ndim)], (1, -1, *[1] * (x.ndim - 2))
+        sums = all_reduce(torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])]))
+        count = sums[-1].detach()
+        mean_C = sums[:-1] / count
         centred = x - mean_C.view(shape)
-        variance_C = all_reduce(centred.square().sum(axes)) / total
-        self._remember(mean_C, variance_C, total)
+        variance_C = all_reduce(centred.square().sum(axes)) / count
+        self._remember(mean_C, variance_C, count)
         scaled = centred * (variance_C + self.eps).rsqrt().view(shape)
         return scaled * self.weight.view(shape) + self.bias.view(shape) if self.affine else scaled
 
-    def _normalise_alone(self, x: Tensor) -> Tensor:
-        return (
-            nn.BatchNorm2d.forward(self, x)
-            if self.training
-            else nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
-        )
-
     @torch.no_grad()
-    def _remember(self, mean_C: Tensor, variance_C: Tensor, total: Tensor) -> None:
+    def _remember(self, mean_C: Tensor, variance_C: Tensor, count: Tensor) -> None:
         if not self.track_running_stats:
             return
         self.num_batches_tracked.add_(1)
         weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean_C, weight)
-        self.running_var.lerp_(variance_C * total / (total - 1), weight)
+        self.running_var.lerp_(variance_C * count / (count - 1), weight)

@@ -81,7 +81,7 @@ class Learner:
 
     def __init__(self, checkpoint: Checkpoint, config: AdaptationConfig, method: Method, device: torch.device) -> None:
         self.config, self.device = config, device
-        self.model = distributed.synchronise_batch_norm(deepcopy(checkpoint.model))
+        self.model = distributed.synchronise_batch_norm(deepcopy(checkpoint.model), device)
         self.model.to(device, memory_format=torch.channels_last).train()
         self.checkpoint = replace(checkpoint, model=self.model)
         choose_trained(self.model, method.trained_layers if config.trained_layers == "method" else config.trained_layers)

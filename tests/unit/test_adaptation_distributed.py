@@ -61,7 +61,7 @@ def test_places_are_shared_out_part_by_part(monkeypatch):
 
 def test_alone_everything_is_as_without_processes():
     net = torch.nn.Sequential(torch.nn.BatchNorm2d(2))
-    assert distributed.synchronise_batch_norm(net)[0].__class__ is torch.nn.BatchNorm2d
+    assert distributed.synchronise_batch_norm(net, torch.device("cpu"))[0].__class__ is torch.nn.BatchNorm2d
     assert distributed.wrap(net, torch.device("cpu")) is net
     assert distributed.places(4, 2) == list(range(8))
     made, plain = CrossProcessBatchNorm(2), torch.nn.BatchNorm2d(2)
