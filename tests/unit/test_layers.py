@@ -17,7 +17,7 @@ LAYERS = (
     ("data", "models", *(f"association.{name}" for name in ("similarity", "strips", "threads", "kernels", "fused", "tiled"))),
     ("association", "metrics", "render", "preview"),
     ("losses", "inference", "export"),
-    ("training", "adaptation"),
+    ("training", "adaptation", "comparison"),
     ("runs",),
     ("cli", "adaptation.__main__"),
 )
