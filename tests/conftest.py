@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from pca_core.types import IGNORE_INDEX, FeaturePair
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Runs of tests, and of servers that they start, stay away from those of the person who runs them."""
+    os.environ["CYCLELENS_STATE"] = str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture

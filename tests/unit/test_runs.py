@@ -1,0 +1,226 @@
+"""Run folders, requests, uploads, the try before a start, and runs side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pca_core.checks import InputError
+from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from pca_core.models import save_checkpoint
+from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute
+from pca_core.runs.folder import create_folder
+from pca_core.runs.intake import MAX_FILES, take_images
+from pca_core.runs.preflight import check, check_in_child
+from pca_core.runs.previews import MAX_PREVIEWS, read_pictures, read_traces
+from pca_core.runs.store import describe_environment
+from pca_core.runs.summary import compare, relative_to_first, seconds_left, thin
+from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
+
+
+@pytest.fixture
+def request_(tmp_path) -> RunRequest:
+    source, target = make_domains(tmp_path / "data")
+    net = tmp_path / "data/net.safetensors"
+    save_checkpoint(net, make_checkpoint(FolderDataset(source)))
+    pixel = PinnedPixel("000", "001", "source", 3)
+    data = DataChoice(str(source)), DataChoice(str(target))
+    return RunRequest(
+        str(net), *data, TINY, device="cpu", save_every=2, pinned_targets=("002",), pinned_pixels=(pixel,), scored_target=data[1]
+    )
+
+
+def make_run(folder: Path, request: RunRequest) -> Run:
+    return create_folder(folder, request, describe_environment())
+
+
+def test_a_request_reads_back_as_it_was(request_):
+    assert RunRequest.from_dict(json.loads(json.dumps(request_.to_dict()))) == request_
+    assert RunRequest.from_dict(request_.to_dict()).digest == request_.digest
+    assert replace(request_, name="other").digest != request_.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"devise": "cpu"}, "devise: Unexpected"),
+        ({"config": {"steps": 0}}, "steps must be at least 1"),
+        ({"target": {"where": 3}}, "target.where: Input should be a valid string"),
+        ({"save_every": 0}, "save_every must be at least 1"),
+    ],
+)
+def test_a_request_that_cannot_be_is_named(request_, change, expected):
+    with pytest.raises(ValueError, match=expected):
+        RunRequest.from_dict(request_.to_dict() | change)
+
+
+def test_a_run_from_start_to_end(tmp_path, request_):
+    run, told = make_run(tmp_path / "run", request_), []
+    assert execute(run, lambda step, num_steps: told.append((step.step, num_steps))) == "done"
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    status = run.read_status()
+    assert (status.state, status.step, status.num_steps, status.device) == ("done", 4, 4, "cpu")
+    assert [record["step"] for record in run.read_metrics()] == [0, 1, 2, 3, 4]
+    assert [path.name for path in run.checkpoints()] == ["step-000002", "step-000004"]
+    assert run.newest_net == run.adapted_path
+    assert sorted(run.previews()) == [0, 2, 4]
+    space = make_checkpoint(FolderDataset(request_.source.where)).label_space
+    assert [picture.shape for picture in read_pictures(run, 4, space)] == [(32, 48, 3)]
+    (trace,) = read_traces(run, 4)
+    assert trace["text"].startswith("Source pixel (0, 3) goes to target pixel")
+    facts = run.facts
+    assert facts["hash"] == request_.digest
+    assert {"torch", "numpy", "python", "cyclelens"} <= facts["versions"].keys()
+    assert json.loads((run.folder / "inputs.json").read_text()).keys() == {"checkpoint", "source", "target"}
+
+
+def test_torn_lines_are_dropped(tmp_path, request_):
+    run = make_run(tmp_path / "run", request_)
+    run.append_metrics({"step": 1})
+    with (run.folder / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"step": 2, "los')
+    assert run.read_metrics() == [{"step": 1}]
+    run.drop_metrics_after(0)
+    assert run.read_metrics() == []
+
+
+def test_a_log_does_not_grow_without_end(tmp_path, request_):
+    run = make_run(tmp_path / "run", request_)
+    for number in range(300):
+        run.log(f"{number} " + "x" * 2000)
+    assert (run.folder / "log.txt").stat().st_size < 300_000
+    assert "299 x" in run.read_log(1)
+
+
+def test_previews_are_thinned_out(tmp_path, request_):
+    request = replace(
+        request_, config=replace(TINY, steps=MAX_PREVIEWS + 8, evaluate_every=1, method="source-only"), save_every=100
+    )
+    run = make_run(tmp_path / "run", request)
+    assert execute(run) == "done"
+    steps = sorted(run.previews())
+    assert len(steps) <= MAX_PREVIEWS
+    assert steps[0] == 0
+    assert steps[-1] == MAX_PREVIEWS + 8
+
+
+def test_runs_are_found_by_the_beginning_of_their_name(tmp_path, request_):
+    store = RunStore(tmp_path / "state")
+    run = store.create(request_)
+    assert store.get(run.id[:-1]).id == run.id
+    for name in ("2", "../..", "nobody", ""):
+        with pytest.raises(InputError) as error:
+            store.get(name)
+        assert error.value.code == "RUN_NOT_FOUND"
+    store.delete(run)
+    assert store.list() == []
+
+
+def test_what_is_no_run_is_not_listed(tmp_path, request_):
+    store = RunStore(tmp_path / "state")
+    store.create(request_)
+    (store.folder / "something else").mkdir()
+    (store.folder / ".new-abc").mkdir()
+    assert len(store.list()) == 1
+
+
+def test_a_broken_description_is_told(tmp_path, request_):
+    run = make_run(tmp_path / "run", request_)
+    (run.folder / "run.json").write_text("{")
+    with pytest.raises(InputError) as error:
+        _ = Run(run.folder).request
+    assert error.value.code == "RUN_BROKEN"
+
+
+def test_uploads_are_kept_under_names_of_our_own(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    files = [
+        ("../../evil.png", encode_png(image)),
+        ("b.jpg", encode_jpeg(image)),
+        ("again.png", encode_png(image)),
+        ("<b>.txt", b"no"),
+    ]
+    intake = take_images(tmp_path, files)
+    assert intake.num_images == 2
+    assert len(intake.refused) == 1
+    dataset = FolderDataset(intake.folder, domain="target")
+    assert dataset.names == ("upload-000", "upload-001")
+    assert np.array_equal(dataset[0].image, image)
+    assert intake.folder.parent == tmp_path / "uploads"
+    assert take_images(tmp_path, files).folder == intake.folder
+    assert take_images(tmp_path, [("x.png", b"broken")]).folder is None
+    with pytest.raises(InputError, match="At most"):
+        take_images(tmp_path, [("x.png", b"")] * (MAX_FILES + 1))
+
+
+def test_the_try_before_a_start(request_):
+    found = check(request_)
+    assert (found.num_source, found.num_target, found.num_held_out) == (5, 4, 1)
+    assert found.seconds_per_step > 0
+    assert found.seconds_in_all > 4 * found.seconds_per_step * 0.99
+    assert found.memory_mb > 50
+    assert len(found.source_views) == len(found.target_views) == 2
+    assert found.source_views[0].startswith(b"\x89PNG")
+    assert any("Only 4 target images" in sentence for sentence in found.notices)
+    assert any("not used for training or selection" in sentence for sentence in found.notices)
+
+
+def test_the_try_in_a_child_tells_what_is_wrong_with_the_input(request_):
+    with pytest.raises(InputError) as error:
+        check_in_child(replace(request_, target=request_.source))
+    assert error.value.code == "ADAPT_TARGET_IS_SOURCE"
+
+
+def test_mixed_sizes_are_noticed(request_):
+    path = next((Path(request_.target.where) / "images").iterdir())
+    path.write_bytes(encode_png(np.zeros((20, 48, 3), np.uint8)))
+    assert any("2 sizes" in sentence for sentence in check(replace(request_, scored_target=None)).notices)
+
+
+def reported(folder: Path, request: RunRequest, before: float, after: float) -> Run:
+    """A run that reported these scores."""
+    run = make_run(folder, request)
+    for step, miou in ((0, before), (4, after)):
+        look = {"entropy": 0.1, "suggestion": None}
+        run.append_metrics({"step": step, "health": look, "scores": {"target": {"miou": miou}}, "seconds": 2.0})
+    run.write_status(state="done", step=4)
+    return run
+
+
+def test_runs_side_by_side(tmp_path, request_):
+    def of(method: str, seed: int, after: float) -> Run:
+        request = replace(request_, config=replace(TINY, method=method, seed=seed))
+        return reported(tmp_path / f"{method}{seed}", request, 10.0, after)
+
+    runs = [of("plca", 0, 30.0), of("plca", 1, 34.0), of("adabn", 0, 26.0), of("source-only", 0, 12.0)]
+    summaries, methods = compare(runs)
+    assert [one.gain for one in summaries] == [20, 24, 16, 2]
+    plca, adabn, _ = methods
+    assert (plca.mean, plca.gain, plca.over_control, plca.seeds) == (32, 22, 6, (0, 1))
+    assert plca.spread == pytest.approx(8**0.5)
+    assert adabn.over_control is None
+    assert adabn.spread is None
+
+
+def test_runs_without_scores_side_by_side(tmp_path, request_):
+    _, (method,) = compare([make_run(tmp_path / "run", request_)])
+    assert (method.mean, method.gain, method.over_control) == (None, None, None)
+
+
+def test_time_left_and_thin_curves(tmp_path, request_):
+    run = make_run(tmp_path / "run", request_)
+    assert seconds_left(run) is None
+    for step in range(1, 5):
+        run.append_metrics({"step": step, "time": 100.0 + 3 * step})
+    run.write_status(state="running", step=4, num_steps=14)
+    assert seconds_left(run) == 30
+    records = [{"step": step, "health": {"x": 1} if step == 7 else None} for step in range(1000)]
+    thinned = [record["step"] for record in thin(records, 100)]
+    assert {0, 7, 10, 999} <= set(thinned)
+    assert len(thinned) < 105
+    assert relative_to_first([2.0, 1.0, -4.0]) == [1, 0.5, -2]
+    assert relative_to_first([0.0, 1.0]) == [0, 1]
