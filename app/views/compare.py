@@ -51,8 +51,9 @@ def _choose_nets(nets: dict[str, str]) -> tuple[str | None, str | None]:
     names = list(nets)
     runs = [name for name in names if "·" in name]
     left, right = st.columns(2)
-    before = left.selectbox("Before", names, key="compare_before")
-    newest = names.index(runs[0]) if runs else 1
+    current = list(nets.values()).index(session.get_checkpoint_path())
+    before = left.selectbox("Before", names, index=current, key="compare_before")
+    newest = names.index(runs[0]) if runs else (current + 1) % len(names)
     after = right.selectbox("After", names, index=newest, key="compare_after")
     if before == after:
         st.info("Choose two different nets.")

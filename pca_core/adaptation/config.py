@@ -28,6 +28,7 @@ class AssociationTerms:
         top_k: Forward candidates that may close a cycle.
         stride: Feature pixels are averaged over squares of this side before they are associated; 1 uses every pixel. A step's
             association costs the fourth power of it less.
+        max_pixels: Larger squares than ``stride`` where a map would have more pixels than this; None never does.
         pixels_per_class: Pull on at most so many consistent pixels of a class in each image; None pulls on all.
     """
 
@@ -36,14 +37,24 @@ class AssociationTerms:
     mutual: bool = False
     top_k: int = 1
     stride: int = 1
+    max_pixels: int | None = None
     pixels_per_class: int | None = None
 
     def __post_init__(self) -> None:
         self.config("feature")  # checks what it knows of
         if self.stride < 1:
             raise ValueError(f"Association stride must be at least 1, got {self.stride}.")
-        if self.pixels_per_class is not None and self.pixels_per_class < 1:
-            raise ValueError(f"pixels_per_class must be at least 1 or None (all), got {self.pixels_per_class}.")
+        for name in ("max_pixels", "pixels_per_class"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1 or None (all), got {value}.")
+
+    def find_stride(self, height: int, width: int) -> int:
+        """Side of the squares over which a map of this size is averaged."""
+        stride = self.stride
+        while self.max_pixels is not None and height * width > self.max_pixels * stride**2:
+            stride += 1
+        return stride
 
     def config(self, level: Level) -> AssociationConfig:
         return AssociationConfig(level, self.alpha, self.mutual, self.top_k, self.contrast_normalisation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pca_core.adaptation.config import AdaptationConfig, AssociationTerms
-from pca_core.training import Augmentation, OptimizerConfig
+from pca_core.training import OptimizerConfig
 
 PLCA_PAPER = AdaptationConfig(
     method="plca",
@@ -16,14 +16,13 @@ PLCA_PAPER = AdaptationConfig(
 )
 QUICK = AdaptationConfig(
     method="plca",
-    steps=120,
+    steps=150,
     batch_size=4,
     optimizer=OptimizerConfig("adamw", 5e-4, 1e-2, schedule="poly", warmup_steps=10, clip_norm=5.0),
-    association=AssociationTerms(stride=2),
+    association=AssociationTerms(max_pixels=3072, pixels_per_class=60),
+    rare_class=0.1,
+    colour_transfer=0.7,
     batch_norm="per-domain",
     recalibrate=True,
-    with_teacher=True,
-    with_self_training=True,
-    augmentation=Augmentation(),
 )
 PRESETS: dict[str, AdaptationConfig] = {"quick": QUICK, "plca-paper": PLCA_PAPER}

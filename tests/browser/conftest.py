@@ -97,8 +97,8 @@ def _start_server(script: Path, options: tuple[str, ...], log: Path) -> tuple[st
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
-    command += [f"--{key}={value}" for key, value in settings.items()]
+    flags = [f"--{key}={value}" for key, value in settings.items()]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *flags, *(["--", *options] if options else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     with log.open("w") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)

@@ -18,7 +18,7 @@ from pca_core.losses import AssociationLoss, association_loss, resize_labels, sm
 from pca_core.types import Level, SegmentationOutput
 
 if TYPE_CHECKING:
-    from pca_core.adaptation.config import AdaptationConfig
+    from pca_core.adaptation.config import AdaptationConfig, AssociationTerms
 
 
 class PLCA(Method):
@@ -52,7 +52,7 @@ def associate_pairs(
 ) -> tuple[Tensor, dict[str, float]]:
     """The association loss as the mean over pairs, as the paper defines it for one pair, and what it found."""
     terms = learner.config.association
-    maps = [_pool(_choose(output, level), terms.stride) for output in (source, target)]
+    maps = [_pool(_choose(output, level), terms) for output in (source, target)]
     small_labels = resize_labels(labels, tuple(maps[0].shape[-2:]))
     found = [
         association_loss(
@@ -72,7 +72,8 @@ def _choose(output: SegmentationOutput, level: Level) -> Tensor:
     return output.features if level == "feature" else output.logits.softmax(1)
 
 
-def _pool(maps: Tensor, stride: int) -> Tensor:
+def _pool(maps: Tensor, terms: AssociationTerms) -> Tensor:
+    stride = terms.find_stride(*maps.shape[-2:])
     return maps if stride == 1 else F.avg_pool2d(maps, stride, ceil_mode=True)
 
 

@@ -1,0 +1,137 @@
+"""Adapt as a practitioner meets it: upload, check, start, watch, cancel, compare. Real workers train a tiny net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pca_core.data import FolderDataset
+from pca_core.models import save_checkpoint
+from tests.conftest import ROOT
+from tests.unit.adaptation_data import make_checkpoint, make_domains
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
+MAIN = ROOT / "app/main.py"
+POINTS = (
+    "() => Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')].flatMap(p => p.data).map(t => (t.x || []).length))"
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> tuple[Path, Path, Path]:
+    """Source folder, target folder, net."""
+    root = tmp_path_factory.mktemp("adapt")
+    source, target = make_domains(root)
+    net = root / "net.safetensors"
+    save_checkpoint(net, make_checkpoint(FolderDataset(source)))
+    return source, target, net
+
+
+@pytest.fixture
+def url(serve, world) -> str:
+    source, target, net = world
+    return serve(MAIN, "--source", str(source), "--target", str(target), "--checkpoint", str(net))
+
+
+def open_adapt(page, url: str) -> None:
+    page.goto(f"{url}/adapt")
+    page.get_by_text("New run").wait_for(timeout=60_000)
+
+
+def upload(page, world) -> None:
+    page.get_by_text("My images").click()
+    field = page.locator("input[type=file]")
+    field.wait_for(state="attached", timeout=20_000)
+    field.set_input_files([str(path) for path in sorted((world[1] / "images").iterdir())])
+    page.get_by_text("4 images taken.").wait_for(timeout=30_000)
+
+
+def set_steps(page, steps: int) -> None:
+    field = page.get_by_label("Steps", exact=True)
+    field.fill(str(steps))
+    field.press("Enter")
+
+
+def start(page) -> None:
+    page.get_by_role("button", name="Check").click()
+    page.get_by_text("Whole run").wait_for(timeout=90_000)
+    page.get_by_text("Controls too").click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_text("seed 0", exact=False).first.wait_for(timeout=30_000)
+
+
+def test_upload_run_cancel_compare(page, url, world):
+    open_adapt(page, url)
+    upload(page, world)
+    set_steps(page, 10)
+    start(page)
+    lengths = []
+    while not page.get_by_text("Done, 10 steps").is_visible():
+        lengths.append(page.evaluate(POINTS))
+        page.wait_for_timeout(200)
+        assert len(lengths) < 600, "the run did not end"
+    page.wait_for_function(f"({POINTS})() === 10", timeout=20_000)
+    assert lengths == sorted(lengths)
+    assert lengths[0] < 10
+    assert page.get_by_text("at step 10 (below)").is_visible()
+    assert page.get_by_role("button", name="Download net").is_visible()
+
+    set_steps(page, 100_000)
+    start(page)
+    page.get_by_text("of 100000", exact=False).wait_for(timeout=90_000)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled after step", exact=False).wait_for(timeout=60_000)
+    assert page.get_by_role("button", name="Resume").is_visible()
+
+    page.get_by_role("link", name="Compare").click()
+    page.locator(".ba-root[data-ready=true]").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Score").click()
+    page.get_by_text("Metrics (CSV)").wait_for(timeout=60_000)
+    assert page.get_by_text("Scored on labels that were not used").is_visible()
+
+
+def test_the_divider_follows_pointer_and_keys(page, url):
+    page.goto(f"{url}/compare")
+    frame = page.locator(".ba-root[data-ready=true] .ba-frame")
+    frame.wait_for(timeout=60_000)
+    box = frame.bounding_box()
+
+    def share() -> float:
+        return float(frame.evaluate("frame => parseFloat(getComputedStyle(frame).getPropertyValue('--at'))"))
+
+    assert share() == 50
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + box["height"] / 2)
+    assert share() == pytest.approx(25, abs=1)
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 20, steps=5)
+    page.mouse.up()
+    assert share() == pytest.approx(80, abs=1)
+    slider = page.get_by_role("slider", name="Divider between Before and After")
+    slider.press("ArrowLeft")
+    assert share() == pytest.approx(78, abs=1)
+    assert "% Before" in slider.get_attribute("aria-valuetext")
+
+
+@pytest.mark.parametrize(
+    ("choose", "expected"),
+    [
+        ("zero steps", "steps must be at least 1, got 0"),
+        ("source as target", "target images are source images too"),
+        ("no such folder", "nowhere"),
+    ],
+)
+def test_wrong_input_is_one_sentence(page, url, world, choose, expected):
+    open_adapt(page, url)
+    if choose == "zero steps":
+        set_steps(page, 0)
+    else:
+        field = page.get_by_role("textbox", name="Target folder")
+        field.fill(str(world[0]) if choose == "source as target" else "/nowhere")
+        field.press("Enter")
+        page.wait_for_timeout(500)
+        page.get_by_role("button", name="Check").click()
+    alert = page.get_by_role("alert").filter(has_text=expected)
+    alert.wait_for(timeout=90_000)
+    assert "Traceback" not in alert.inner_text()
