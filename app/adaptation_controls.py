@@ -21,12 +21,11 @@ LAYERS = {
 
 def adaptation_controls() -> AdaptationConfig:
     """Method, preset, steps and seed in sight; every other knob folded away with a sentence each."""
-    left, right = st.columns(2)
-    method = left.selectbox("Method", list(METHODS), format_func=lambda name: METHODS[name].title, key="adapt_method")
-    preset_name = right.selectbox("Preset", list(PRESETS), format_func=lambda name: PRESET_NAMES[name], key="adapt_preset")
+    method = st.selectbox("Method", list(METHODS), format_func=lambda name: METHODS[name].title, key="adapt_method")
     st.caption(METHODS[method].explanation)
+    left, steps, seed = st.columns([2, 1, 1])
+    preset_name = left.selectbox("Preset", list(PRESETS), format_func=lambda name: PRESET_NAMES[name], key="adapt_preset")
     preset = PRESETS[preset_name]
-    steps, seed = st.columns(2)
     is_gradient_based = METHODS[method].is_gradient_based
     config = replace(
         preset,

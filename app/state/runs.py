@@ -61,7 +61,8 @@ def get_pinned_pixels(request: RunRequest) -> tuple[PinnedPixel, ...]:
     """The pixel pinned on the Trace page, where its pair belongs to the data sets of the run."""
     pixel = session.get_pixel()
     source, target = session.get_choice("source"), session.get_choice("target")
-    if pixel is None or source.folder != request.source.where or target.folder != request.target.where:
+    shown = session.show_folder(source.folder), session.show_folder(target.folder)
+    if pixel is None or shown != (request.source.where, request.target.where):
         return ()
     return (PinnedPixel(source.name, target.name, *pixel),)
 

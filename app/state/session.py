@@ -128,6 +128,11 @@ def write_address() -> None:
         st.query_params.from_dict(wanted)
 
 
+def show_folder(folder: str) -> str:
+    """A folder as people name it: the built-in ones by their name, others by their path."""
+    return next((f"streets:{path.name}" for path in BUILT_IN.values() if str(path) == folder), folder)
+
+
 def get_folder(side: Domain) -> str:
     return st.session_state[f"{side}_folder"]
 

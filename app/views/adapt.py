@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from app.adaptation_controls import adaptation_controls
@@ -15,6 +13,7 @@ from pca_core.adaptation import AdaptationConfig
 from pca_core.checks import InputError
 from pca_core.runs import DataChoice, RunRequest
 from pca_core.runs.preflight import Preflight
+from pca_core.types import Domain
 
 STATE_NAMES = {
     "queued": "waits",
@@ -57,9 +56,7 @@ def _new_run() -> None:
     st.subheader("New run", anchor=False)
     source = st.text_input(
         "Source · labelled",
-        session.get_choice("source").folder
-        if session.get_choice("source").folder != session.UPLOADS
-        else str(BUILT_IN["source"]),
+        _usual_folder("source"),
         key="adapt_source",
         help="Folder with images/, labels/ and classes.json, a data set as downloaded, or streets:noon.",
     )
@@ -84,14 +81,19 @@ def _new_run() -> None:
         _start(request, found)
 
 
+def _usual_folder(side: Domain) -> str:
+    """The folder of the pair that is looked at, or the built-in one."""
+    folder = session.get_choice(side).folder
+    return session.show_folder(str(BUILT_IN[side]) if folder == session.UPLOADS else folder)
+
+
 def _target() -> DataChoice | None:
     """Uploaded images, or a folder."""
     where = st.segmented_control("Target", ["Folder", "My images"], default="Folder", required=True, key="adapt_from")
     if where == "Folder":
-        usual = session.get_choice("target").folder
         folder = st.text_input(
             "Target folder",
-            str(BUILT_IN["target"]) if usual == session.UPLOADS else usual,
+            _usual_folder("target"),
             key="adapt_target",
             help="Images to adapt to; labels beside them are not read.",
         )
@@ -121,7 +123,7 @@ def _target() -> DataChoice | None:
 def _request(source: str, target: DataChoice | None, config: AdaptationConfig) -> RunRequest | None:
     scored = st.text_input(
         "Labelled target images to score on, optional",
-        "streets:dusk-rain-heldout" if target and Path(target.where) == BUILT_IN["target"] else "",
+        "streets:dusk-rain-heldout" if target and target.where == "streets:dusk-rain" else "",
         key=f"adapt_scored {target.where if target else ''}",
         help="Only scored on: their labels are neither trained nor selected on. Leave empty to go without.",
     )

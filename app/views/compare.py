@@ -65,9 +65,9 @@ def _choose_image(net: str) -> tuple[Sample, str]:
     space = cache.get_checkpoint(net).label_space
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     run = comparison.find_run(net)
-    usual = session.get_choice("target").folder
+    usual = session.show_folder(session.get_choice("target").folder)
     if usual == session.UPLOADS:
-        usual = run.request.target.where if run else str(session.BUILT_IN["target"])
+        usual = run.request.target.where if run else "streets:dusk-rain"
     folder = left.text_input("Images", usual, key="compare_folder", help="Any data set; labels beside the images are scored on.")
     dataset = cache.get_dataset(folder.strip(), "target", "error", space)
     chosen = session.get_choice("target").name

@@ -114,7 +114,10 @@ def _numbers(run: Run) -> None:
 
 def _curves(records: list[dict]) -> None:
     one, two = st.columns(2)
-    one.plotly_chart(figures.loss_curves(records), key="run_losses", config=figures.PLAIN)
+    if any(record["losses"] for record in records):
+        one.plotly_chart(figures.loss_curves(records), key="run_losses", config=figures.PLAIN)
+    else:
+        one.caption("This method takes no gradient steps, so there is no loss to show.")
     two.plotly_chart(figures.score_curves(records), key="run_scores", config=figures.PLAIN)
 
 

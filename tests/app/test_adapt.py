@@ -1,0 +1,76 @@
+"""Adapt and Compare without a browser: what is shown at once, and that wrong input says one sentence."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pca_core.adaptation import METHODS, PRESETS
+
+SECONDS = 120
+
+
+@pytest.fixture
+def adapt() -> AppTest:
+    def page():
+        from app.state import session
+        from app.views import adapt
+
+        session.start({})
+        adapt.render()
+
+    app = AppTest.from_function(page, default_timeout=SECONDS).run()
+    assert not app.exception
+    return app
+
+
+def test_opens_ready_to_check_on_the_built_in_pair(adapt):
+    assert adapt.text_input(key="adapt_source").value == "streets:noon"
+    assert adapt.text_input(key="adapt_target").value == "streets:dusk-rain"
+    assert adapt.selectbox(key="adapt_method").value == "plca"
+    assert adapt.number_input(key="adapt_steps quick").value == PRESETS["quick"].steps
+    assert not adapt.button(key="adapt_check").disabled
+    assert not adapt.error
+
+
+def test_every_method_explains_itself(adapt):
+    for name, method in METHODS.items():
+        adapt.selectbox(key="adapt_method").set_value(name).run()
+        assert any(method.explanation in caption.value for caption in adapt.caption)
+        assert not adapt.exception
+
+
+def test_the_papers_preset_brings_its_own_values(adapt):
+    adapt.selectbox(key="adapt_preset").set_value("plca-paper").run()
+    assert adapt.number_input(key="adapt_lr plca-paper").value == 2.5e-4
+    assert adapt.number_input(key="adapt_steps plca-paper").value == PRESETS["plca-paper"].steps
+    assert adapt.selectbox(key="adapt_optimizer plca-paper").value == "sgd"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [("adapt_steps quick", 0, "steps must be at least 1, got 0"), ("adapt_lr quick", 0.0, "learning_rate must be positive")],
+)
+def test_a_knob_that_cannot_be_is_told(adapt, key, value, expected):
+    adapt.number_input(key=key).set_value(value).run()
+    assert expected in " ".join(error.value.replace("\\", "") for error in adapt.error)
+    assert not adapt.exception
+
+
+def test_no_target_images_leave_the_check_waiting(adapt):
+    adapt.segmented_control(key="adapt_from").set_value("My images").run()
+    assert adapt.button(key="adapt_check").disabled
+
+
+def test_nothing_to_compare_says_what_to_do():
+    def page():
+        import streamlit as st
+
+        from app.state import session
+        from app.views import adapt, compare
+
+        session.start({"adapt": st.Page(adapt.render, title="Adapt", url_path="adapt")})
+        compare.render()
+
+    app = AppTest.from_function(page, default_timeout=SECONDS).run()
+    assert "Nothing to compare yet" in [item.value for item in app.subheader]
