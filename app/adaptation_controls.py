@@ -110,6 +110,11 @@ def _objective(config: AdaptationConfig, name: str) -> AdaptationConfig:
         "Confidence", 0.0, 1.0, config.confidence, 0.05, key=f"adapt_conf {name}",
         help="Probability from which such a prediction is learnt from.",
     )  # fmt: skip
+    with_mixing = one.toggle(
+        "Mixed views", config.with_mixing, key=f"adapt_mixing {name}",
+        help="Self-training sees target views with half of the classes of a source view pasted over them.",
+    )  # fmt: skip
+    config = replace(config, with_mixing=with_mixing)
     return replace(config, weights=weights, association=terms, with_self_training=with_self_training, confidence=confidence)
 
 

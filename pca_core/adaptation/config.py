@@ -83,6 +83,7 @@ class AdaptationConfig:
         recalibrate: Re-estimate the batch-norm statistics of the adapted net on the target images at the end.
         with_teacher: The adapted net is the running average of the trained one.
         with_self_training: The plca method also learns from its teacher's confident predictions.
+        with_mixing: Self-training sees target views with half of the classes of a source view pasted over them.
         teacher_decay: Of the running average, per step.
         confidence: Probability from which a teacher's prediction is learnt from.
         augmentation: Of source views.
@@ -112,6 +113,7 @@ class AdaptationConfig:
     recalibrate: bool = False
     with_teacher: bool = False
     with_self_training: bool = False
+    with_mixing: bool = False
     teacher_decay: float = 0.99
     confidence: float = 0.9
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,10 @@ from pca_core.types import Domain, Level, SegmentationOutput
 
 if TYPE_CHECKING:
     from pca_core.adaptation.methods.base import Method
+
+
+ViewKind = Literal["source", "target", "mixed"]
+"""Kinds of views that pass through the net; mixed ones count as the target."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,15 @@ class _Network(nn.Module):
         self.model = model
         self._statistics, self._precision = statistics, precision
 
-    def forward(self, images: dict[Domain, Tensor]) -> dict[Domain, tuple[Tensor, Tensor]]:
+    def forward(self, images: dict[ViewKind, Tensor]) -> dict[ViewKind, tuple[Tensor, Tensor]]:
         outputs = {}
-        for domain, batch in images.items():
-            is_mixed = self._precision == "bfloat16" and batch.device.type == "cuda"
+        for name, batch in images.items():
+            is_half = self._precision == "bfloat16" and batch.device.type == "cuda"
+            domain: Domain = "source" if name == "source" else "target"
             own_statistics = self._statistics.use(domain) if self._statistics else nullcontext()
-            with own_statistics, torch.autocast("cuda", torch.bfloat16) if is_mixed else nullcontext():
+            with own_statistics, torch.autocast("cuda", torch.bfloat16) if is_half else nullcontext():
                 output = self.model(batch)
-            outputs[domain] = output.features.float(), output.logits.float()
+            outputs[name] = output.features.float(), output.logits.float()
         return outputs
 
 
@@ -108,11 +113,11 @@ class Learner:
             for layer in batch_norms(self.model):
                 layer.eval()
 
-    def forward(self, images: dict[Domain, Tensor]) -> dict[Domain, SegmentationOutput]:
-        """Features and logits of both domains, or of one."""
-        on_device = {domain: batch.to(memory_format=torch.channels_last) for domain, batch in images.items()}
+    def forward(self, images: dict[ViewKind, Tensor]) -> dict[ViewKind, SegmentationOutput]:
+        """Features and logits of the views of a step, one batch for each kind."""
+        on_device = {name: batch.to(memory_format=torch.channels_last) for name, batch in images.items()}
         outputs = self.network(on_device)
-        return {domain: SegmentationOutput(*output, self.model.output_stride) for domain, output in outputs.items()}
+        return {name: SegmentationOutput(*output, self.model.output_stride) for name, output in outputs.items()}
 
     @torch.no_grad()
     def ask_teacher(self, images: Tensor) -> Tensor:

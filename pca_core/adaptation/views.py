@@ -80,7 +80,8 @@ class ViewMaker:
         self._source, self._labelled = SampleCache(source), source.labelled_indices
         self._target, self._num_target = SampleCache(target), len(target)
         self.source_size = find_view_size(checkpoint, source, config)
-        self.target_size = find_view_size(checkpoint, target, config)
+        # Pasting one view over the other takes views of one size.
+        self.target_size = self.source_size if config.with_mixing else find_view_size(checkpoint, target, config)
         self._rare = RareClassSampler(source, checkpoint.label_space.num_classes, config) if config.rare_class else None
 
     @property

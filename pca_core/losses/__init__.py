@@ -11,6 +11,7 @@ from pca_core.losses.segmentation import (
     self_training_loss,
     smoothing_loss,
     supervised_losses,
+    weighted_cross_entropy_loss,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "smoothing_loss",
     "supervised_losses",
     "total_loss",
+    "weighted_cross_entropy_loss",
 ]

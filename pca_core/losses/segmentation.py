@@ -93,8 +93,12 @@ def self_training_loss(logits: Tensor, teacher_probabilities: Tensor, threshold:
     Source: Tarvainen and Valpola 2017 (averaged teacher); Tranheden et al., DACS, WACV 2021 (share of sure pixels as weight).
     """
     confidence, classes = teacher_probabilities.max(1)
-    per_pixel = F.cross_entropy(logits, classes, reduction="none")
-    return (per_pixel * (confidence >= threshold)).mean()
+    return weighted_cross_entropy_loss(logits, classes, (confidence >= threshold).to(logits))
+
+
+def weighted_cross_entropy_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """``1/P Σ_i w_i · −log P_i,y_i``: (B, K, h, w) logits, (B, h, w) class ids and weights → scalar tensor."""
+    return (F.cross_entropy(logits, labels, reduction="none") * weights).mean()
 
 
 def lovasz_softmax_loss(probabilities: Tensor, labels: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn import functional as F
 
-from pca_core.adaptation.learner import Learner, Terms
+from pca_core.adaptation.learner import Learner, Terms, ViewKind
 from pca_core.adaptation.methods.base import Method, mean_supervised
-from pca_core.adaptation.methods.self_training import teach
+from pca_core.adaptation.methods.self_training import ask
 from pca_core.adaptation.views import Views
 from pca_core.losses import AssociationLoss, association_loss, resize_labels, smoothing_loss
 from pca_core.types import Level, SegmentationOutput
@@ -29,7 +29,9 @@ class PLCA(Method):
         return config.with_teacher or config.with_self_training
 
     def compute_terms(self, learner: Learner, views: Views) -> Terms:
-        outputs = learner.forward({"source": views.source_images, "target": views.target_images})
+        images: dict[ViewKind, Tensor] = {"source": views.source_images, "target": views.target_images}
+        taught = ask(learner, views) if learner.config.with_self_training else None
+        outputs = learner.forward(images | ({taught.kind: taught.images} if taught else {}))
         source, target = outputs["source"], outputs["target"]
         losses = mean_supervised(source.logits, views.source_labels)
         weights, facts = learner.config.weights, {}
@@ -42,8 +44,8 @@ class PLCA(Method):
                 losses[f"{level}_association"], facts[level] = associate_pairs(
                     learner, source, target, views.source_labels, level
                 )
-        if learner.config.with_self_training:
-            losses["self_training"] = teach(learner, views, target.logits)
+        if taught:
+            losses["self_training"] = taught.loss(outputs)
         return Terms(losses, facts)
 
 

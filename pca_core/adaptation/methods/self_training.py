@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from pca_core.adaptation.learner import Learner, Terms
+from pca_core.adaptation.learner import Learner, Terms, ViewKind
 from pca_core.adaptation.methods.base import Method, mean_supervised
+from pca_core.adaptation.methods.mixing import mix_views
 from pca_core.adaptation.views import Views
-from pca_core.losses import self_training_loss
+from pca_core.losses import self_training_loss, weighted_cross_entropy_loss
+from pca_core.types import SegmentationOutput
 
 if TYPE_CHECKING:
     from pca_core.adaptation.config import AdaptationConfig
@@ -25,11 +29,32 @@ class SelfTraining(Method):
         return True
 
     def compute_terms(self, learner: Learner, views: Views) -> Terms:
-        outputs = learner.forward({"source": views.source_images, "target": views.target_images})
+        taught = ask(learner, views)
+        outputs = learner.forward({"source": views.source_images, taught.kind: taught.images})
         losses = mean_supervised(outputs["source"].logits, views.source_labels)
-        return Terms(losses | {"self_training": teach(learner, views, outputs["target"].logits)})
+        return Terms(losses | {"self_training": taught.loss(outputs)})
 
 
-def teach(learner: Learner, views: Views, target_logits: Tensor) -> Tensor:
-    """The self-training term: the teacher sees the views without their change of colours."""
-    return self_training_loss(target_logits, learner.ask_teacher(views.target_plain), learner.config.confidence)
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher has to say of a step: views to learn from, and the loss on them."""
+
+    kind: ViewKind
+    images: Tensor
+    loss: Callable[[dict[ViewKind, SegmentationOutput]], Tensor]
+
+
+def ask(learner: Learner, views: Views) -> Taught:
+    """The self-training term; the teacher sees the views without their change of colours, and never mixed ones."""
+    config = learner.config
+    probabilities = learner.ask_teacher(views.target_plain)
+    if not config.with_mixing:
+        return Taught(
+            "target",
+            views.target_images,
+            lambda outputs: self_training_loss(outputs["target"].logits, probabilities, config.confidence),
+        )
+    mixed = mix_views(views, probabilities, config.confidence, learner.generator)
+    return Taught(
+        "mixed", mixed.images, lambda outputs: weighted_cross_entropy_loss(outputs["mixed"].logits, mixed.labels, mixed.weights)
+    )
