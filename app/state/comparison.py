@@ -7,7 +7,6 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import cache, runs, session
-from app.state.defaults import BUILT_IN_CHECKPOINT
 from pca_core.association import AssociationConfig
 from pca_core.comparison import ImageComparison, NetScore, PairComparison, compare_image, compare_nets, compare_pair
 from pca_core.runs import Run
@@ -16,16 +15,12 @@ from pca_core.types import Sample
 
 def list_nets() -> dict[str, str]:
     """Name -> path of every net that can be compared: those of this session, then finished runs, the newest first."""
-    nets = {_name(path): path for path in session.get_checkpoint_paths()}
+    nets = {session.name_checkpoint(path): path for path in session.get_checkpoint_paths()}
     for run, _ in runs.list_runs():
         path = run.newest_net
         if path is not None:
             nets[name_run(run)] = str(path)
     return nets
-
-
-def _name(path: str) -> str:
-    return "Built-in" if path == str(BUILT_IN_CHECKPOINT) else Path(path).stem
 
 
 def name_run(run: Run) -> str:

@@ -165,6 +165,14 @@ def get_checkpoint_paths() -> list[str]:
     return list(dict.fromkeys([str(BUILT_IN_CHECKPOINT), *st.session_state["checkpoints"]]))
 
 
+def name_checkpoint(path: str) -> str:
+    """A checkpoint as people name it; every run calls its result the same, so its folder is told too."""
+    if path == str(BUILT_IN_CHECKPOINT):
+        return "Built-in: compact, trained on noon"
+    file = Path(path)
+    return f"{file.parent.name}/{file.name}" if file.stem in ("adapted", "model") else file.name
+
+
 def set_checkpoint_path(path: str) -> None:
     """Use another checkpoint.
 

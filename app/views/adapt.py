@@ -54,6 +54,15 @@ def _explain() -> None:
 
 def _new_run() -> None:
     st.subheader("New run", anchor=False)
+    paths = session.get_checkpoint_paths()
+    checkpoint = st.selectbox(
+        "Net to begin with",
+        paths,
+        index=paths.index(session.get_checkpoint_path()),
+        format_func=session.name_checkpoint,
+        key="adapt_checkpoint",
+        help="Load other files on the Images page.",
+    )
     source = st.text_input(
         "Source · labelled",
         _usual_folder("source"),
@@ -63,7 +72,7 @@ def _new_run() -> None:
     target = _target()
     try:
         config = adaptation_controls()
-        request = _request(source, target, config)
+        request = _request(checkpoint, source, target, config)
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
         return
@@ -120,7 +129,7 @@ def _target() -> DataChoice | None:
     return DataChoice(str(intake.folder))
 
 
-def _request(source: str, target: DataChoice | None, config: AdaptationConfig) -> RunRequest | None:
+def _request(checkpoint: str, source: str, target: DataChoice | None, config: AdaptationConfig) -> RunRequest | None:
     scored = st.text_input(
         "Labelled target images to score on, optional",
         "streets:dusk-rain-heldout" if target and target.where == "streets:dusk-rain" else "",
@@ -130,7 +139,7 @@ def _request(source: str, target: DataChoice | None, config: AdaptationConfig) -
     if target is None:
         return None
     return RunRequest(
-        checkpoint=session.get_checkpoint_path(),
+        checkpoint=checkpoint,
         source=DataChoice(source.strip()),
         target=target,
         config=config,

@@ -12,7 +12,7 @@ from app.state import cache, comparison, session
 from app.text import escape
 from pca_core.association import AssociationConfig, describe_trace
 from pca_core.checks import InputError
-from pca_core.comparison import OUTCOMES, NetScore, Report, compare_trace, overlay_outcome, to_csv, write_report
+from pca_core.comparison import OUTCOMES, NetScore, Report, compare_trace, overlay_outcome, pack_net, to_csv, write_report
 from pca_core.render import overlay_classes
 from pca_core.runs.summary import SCORED_ON_LABELS
 from pca_core.types import Sample
@@ -151,7 +151,7 @@ def _show_scores(scores: list[NetScore], before: str, after: str, sample: Sample
         mime="text/html", on_click="ignore", key="compare_report", width="stretch",
     )  # fmt: skip
     three.download_button(
-        "Net after (safetensors)", data=lambda: Path(after).read_bytes(), file_name="adapted.safetensors", on_click="ignore",
+        "Net after, with its card (zip)", data=lambda: pack_net(Path(after), scores), file_name="adapted.zip", on_click="ignore",
         key="compare_net", width="stretch",
     )  # fmt: skip
 

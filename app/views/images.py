@@ -48,7 +48,7 @@ def _checkpoint() -> None:
             "Checkpoint",
             paths,
             index=paths.index(current),
-            format_func=_checkpoint_name,
+            format_func=session.name_checkpoint,
             key=f"checkpoint_pick {current}",  # a widget of its own, so that it never brings an earlier choice back
             help="The net whose features are compared. It must know the classes of the labels.",
         )
@@ -61,10 +61,6 @@ def _checkpoint() -> None:
             st.rerun()
         with right:
             _describe_checkpoint()
-
-
-def _checkpoint_name(path: str) -> str:
-    return "Built-in: compact, trained on noon" if path == str(session.BUILT_IN_CHECKPOINT) else Path(path).name
 
 
 def _describe_checkpoint() -> None:

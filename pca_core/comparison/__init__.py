@@ -1,5 +1,6 @@
 """Before and after: two nets, and their controls, on the same images."""
 
+from pca_core.comparison.card import pack_net, write_card
 from pca_core.comparison.pairs import PairComparison, TraceComparison, compare_pair, compare_trace
 from pca_core.comparison.predictions import OUTCOMES, ImageComparison, compare_image, overlay_outcome
 from pca_core.comparison.report import Report, write_report
@@ -17,6 +18,8 @@ __all__ = [
     "compare_pair",
     "compare_trace",
     "overlay_outcome",
+    "pack_net",
     "to_csv",
+    "write_card",
     "write_report",
 ]

@@ -240,6 +240,8 @@ def test_the_papers_preset_is_the_papers():
     optimizer = paper.optimizer
     assert (optimizer.name, optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == ("sgd", 2.5e-4, 0.9, 5e-4)
     assert (optimizer.schedule, optimizer.power) == ("poly", 0.9)
+    epoch = 24_966 / 8
+    assert (paper.steps / epoch, optimizer.schedule_steps / epoch) == pytest.approx((28, 30), abs=1e-3)
     assert (paper.crop, paper.batch_size, paper.accumulation) == ((730, 730), 4, 2)
     assert (paper.association.alpha, paper.association.stride, paper.association.contrast_normalisation) == (0.5, 1, True)
     weights = paper.weights

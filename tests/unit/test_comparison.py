@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -21,12 +22,14 @@ from pca_core.comparison import (
     compare_pair,
     compare_trace,
     overlay_outcome,
+    pack_net,
     to_csv,
     write_report,
 )
 from pca_core.comparison.pairs import _flip
 from pca_core.inference import evaluate, predict
 from pca_core.metrics import score
+from pca_core.models import save_checkpoint
 from pca_core.types import LabelSpace, Sample
 from tests.unit.adaptation_data import make_checkpoint, open_domains
 
@@ -167,3 +170,24 @@ def test_a_report_without_labels_says_nothing_of_scores(world):
     text = write_report(Report("t", "s", before.label_space, scores, len(bare)))
     assert "mIoU" not in text
     assert "Share of pixels predicted for each class" in text
+
+
+def test_a_net_travels_with_its_card(world, tmp_path):
+    _, target, before, after = world
+    path = tmp_path / "net.safetensors"
+    notes = {
+        "adapted_with": "adabn",
+        "adapted_to": "target",
+        "num_target_images": 4,
+        "adaptation_step": 1,
+        "adaptation": {"seed": 0},
+    }
+    save_checkpoint(path, replace(after, notes=notes))
+    scores = compare_nets({"before": before, "after": after}, target)
+    with zipfile.ZipFile(io.BytesIO(pack_net(path, scores))) as archive:
+        assert archive.namelist() == ["adapted.safetensors", "card.md"]
+        assert archive.read("adapted.safetensors") == path.read_bytes()
+        card = archive.read("card.md").decode()
+    assert "`adabn`, 1 steps, on 4 images of `target` without their labels" in card
+    assert f"| after | {scores[1].score.miou:.1f} |" in card
+    assert "top, middle, bottom" in card
