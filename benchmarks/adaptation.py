@@ -67,10 +67,9 @@ def run(arguments: argparse.Namespace) -> list[Row]:
     """All runs, one after the other: nothing else should compute meanwhile."""
     device = pick_device(arguments.device)
     checkpoint = load_checkpoint(arguments.checkpoint, device=device)
-    source, target = open_dataset(arguments.source), open_dataset(arguments.target, domain="target")
-    if arguments.exclude_source:
-        source = open_dataset(arguments.source, exclude=arguments.exclude_source)
-    held_out = open_dataset(arguments.held_out) if arguments.held_out else None
+    source = open_dataset(arguments.source, exclude=arguments.exclude_source)
+    target = open_dataset(arguments.target, domain="target")
+    held_out = open_dataset(arguments.held_out, include=arguments.include_held_out) if arguments.held_out else None
     scorer = Scorer(open_dataset(arguments.scored_target, domain="target"), held_out)
     preset = PRESETS[arguments.preset]
     preset = replace(preset, steps=arguments.steps or preset.steps, evaluate_every=10**9)
@@ -81,6 +80,11 @@ def run(arguments: argparse.Namespace) -> list[Row]:
     rows = {"before": before, "adabn": adabn, "source-only": Row("source-only", preset.steps)}
     rows["source-only → adabn"] = Row("source-only → adabn", preset.steps)
     rows |= {method: Row(method, preset.steps) for method in arguments.methods}
+    if arguments.ablation:
+        weights = replace(preset.weights, feature_association=0, prediction_association=0)
+        rows["no association"] = Row("plca, no association", preset.steps)
+        adapted, seconds = _adapt(checkpoint, source, target, replace(preset, method="plca", weights=weights), device)
+        scorer.add(rows["no association"], adapted, seconds)
     for seed in range(arguments.seeds):
         for method in ("source-only", *arguments.methods):
             adapted, seconds = _adapt(checkpoint, source, target, replace(preset, method=method, seed=seed), device)
@@ -110,7 +114,7 @@ def show(rows: list[Row]) -> str:
         gain = f"{row.mean - before:+7.1f}{row.mean - control:+14.1f}"
         seconds = statistics.mean(row.seconds)
         lines.append(f"{row.name:22}{row.steps:6}{seconds:9.0f}{row.mean:13.1f}{row.spread:6.1f}{gain}{source}")
-    seeds = len(rows[-1].target)
+    seeds = max(len(row.target) for row in rows)
     lines.append(f"{seeds} seeds, ± is the standard deviation; control: the better of adabn and source-only, as the issue asks.")
     lines.append(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     return "\n".join(lines)
@@ -123,8 +127,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--exclude-source", metavar="GLOB", help="leave out source images whose name matches")
     parser.add_argument("--target", default="streets:dusk-rain", metavar="DIR")
     parser.add_argument("--scored-target", default="streets:dusk-rain-heldout", metavar="DIR")
-    parser.add_argument("--held-out", default=None, metavar="DIR", help="labelled source images to score on as well")
+    parser.add_argument(
+        "--held-out", metavar="DIR", help="labelled source images to score on as well (with the target's statistics)"
+    )
+    parser.add_argument("--include-held-out", default="*", metavar="GLOB")
     parser.add_argument("--methods", nargs="+", default=["plca"], choices=list(METHODS), metavar="METHOD")
+    parser.add_argument("--ablation", action="store_true", help="also the preset without its association terms, one seed")
     parser.add_argument("--preset", default="quick", choices=list(PRESETS))
     parser.add_argument("--steps", type=int, help="instead of the preset's")
     parser.add_argument("--seeds", type=int, default=3)

@@ -20,7 +20,7 @@ QUICK = AdaptationConfig(
     steps=150,
     batch_size=4,
     optimizer=OptimizerConfig("adamw", 5e-4, 1e-2, schedule="poly", warmup_steps=10, clip_norm=5.0),
-    association=AssociationTerms(max_pixels=3072, pixels_per_class=60),
+    association=AssociationTerms(max_pixels=2048, pixels_per_class=60),
     rare_class=0.1,
     colour_transfer=0.7,
     batch_norm="per-domain",

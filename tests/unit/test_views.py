@@ -118,7 +118,7 @@ def test_images_with_rare_classes_are_drawn_more_often(world):
 @pytest.mark.parametrize(
     ("height", "width", "terms", "expected"),
     [
-        (64, 128, AssociationTerms(max_pixels=3072), 2),
+        (64, 128, AssociationTerms(max_pixels=2048), 2),
         (48, 64, AssociationTerms(max_pixels=3072), 1),
         (48, 64, AssociationTerms(stride=3, max_pixels=3072), 3),
         (1000, 1000, AssociationTerms(), 1),
