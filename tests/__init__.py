@@ -1,4 +1,4 @@
-"""Tests. Torch's waiting threads must not spin: many tests share few cores, and the core's own word comes after torch is loaded."""
+"""Tests. Torch's threads must not spin while they wait: cores are few, and here torch is loaded before the core can say so."""
 
 import os
 

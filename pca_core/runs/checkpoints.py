@@ -15,6 +15,7 @@ from pca_core.storage import sync_folder
 
 MANIFEST = "MANIFEST.json"
 KEPT = 2
+_UNFINISHED = ".writing-"
 _NAME = re.compile(r"step-(\d{6,})")
 
 
@@ -22,7 +23,7 @@ def publish(folder: Path, step: int, write: Callable[[Path], None], kept: int = 
     """Write a checkpoint and make it appear at once.
 
     A temporary folder on the same file system → every file synced → manifest (name, size, SHA-256) last → rename → parent synced.
-    Older ones go only after the new one stands.
+    Older ones go only after the new one stands. A complete one of the same step is left as it is.
 
     Args:
         folder: ``checkpoints/`` of the run.
@@ -34,13 +35,16 @@ def publish(folder: Path, step: int, write: Callable[[Path], None], kept: int = 
         OSError, RuntimeError: What ``write`` raises, or a full disk; earlier checkpoints are untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
+    final = folder / f"step-{step:06d}"
+    if is_valid(final):  # of the same step, before a resume: equal, and not to be put at risk
+        return final
+    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_UNFINISHED))
     try:
         write(temporary)
         files = {path.name: _describe(path) for path in sorted(temporary.iterdir())}
         _write_synced(temporary / MANIFEST, json.dumps({"step": step, "files": files}, indent=1).encode())
-        final = folder / f"step-{step:06d}"
-        if final.exists():  # of the same step, before a resume; equal, or broken
+        sync_folder(temporary)
+        if final.exists():  # broken, or it would have been returned
             shutil.rmtree(final)
         os.replace(temporary, final)
     except BaseException:
@@ -76,7 +80,7 @@ def is_valid(checkpoint: Path) -> bool:
 
 def sweep(folder: Path) -> None:
     """Remove what a killed writer left; only its successor may call this."""
-    for path in folder.glob(".writing-*"):
+    for path in folder.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
 
 

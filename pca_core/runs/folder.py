@@ -7,61 +7,25 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pca_core.checks import InputError
-from pca_core.runs import checkpoints
+from pca_core.runs import checkpoints, waiting
 from pca_core.runs.request import RunRequest
+from pca_core.runs.status import AT_WORK, RunStatus
 from pca_core.storage import write_atomic
 
-State = Literal["queued", "starting", "running", "stopping", "done", "cancelled", "paused", "failed", "interrupted"]
-ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
-RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
 STALLED_AFTER = 60.0  # seconds without a heartbeat
 LOG_BYTES = 256 * 2**10
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """Where a run stands.
-
-    Attributes:
-        state: See ``ACTIVE`` and ``RESUMABLE``.
-        step, num_steps: Taken and in all; 0 in all while that is not known.
-        code: Why it failed: ``oom``, ``nonfinite``, ``disk`` or ``input``; else None.
-        message: One sentence for people, or "".
-        device: Where it computes, once it does.
-        pid, pid_started: The worker and when it was started (seconds since 1970), so that a reused number is not mistaken for it.
-        created, started, finished: Seconds since 1970, or None.
-    """
-
-    state: State = "queued"
-    step: int = 0
-    num_steps: int = 0
-    code: str | None = None
-    message: str = ""
-    device: str | None = None
-    pid: int | None = None
-    pid_started: float | None = None
-    created: float = 0.0
-    started: float | None = None
-    finished: float | None = None
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in ACTIVE
-
-    @property
-    def is_resumable(self) -> bool:
-        return self.state in RESUMABLE
+RESERVE_BYTES = 64 * 2**10
 
 
 class Run:
@@ -99,6 +63,18 @@ class Run:
         except (KeyError, ValueError) as error:
             raise InputError("RUN_BROKEN", f"The request of run {self.id} cannot be used ({error}). Start it anew.") from None
 
+    @property
+    def is_there(self) -> bool:
+        return (self.folder / "run.json").is_file()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its description can be used here: not when it is damaged, or of a version with other knobs."""
+        try:
+            return self.request is not None
+        except InputError:
+            return False
+
     def read_status(self) -> RunStatus:
         """Where it stands, as last written; see :meth:`is_alive`."""
         try:
@@ -114,8 +90,11 @@ class Run:
 
     @property
     def status_written(self) -> float:
-        """When the status was last written, seconds since 1970."""
-        return (self.folder / "status.json").stat().st_mtime
+        """When the status was last written, seconds since 1970; 0 when it is gone."""
+        try:
+            return (self.folder / "status.json").stat().st_mtime
+        except OSError:
+            return 0.0
 
     # What a worker reports
 
@@ -139,13 +118,22 @@ class Run:
         write_atomic(self.folder / "metrics.jsonl", lines)
 
     def log(self, text: str) -> None:
-        """Append a line; the older half goes when the file has grown too long."""
-        path = self.folder / "log.txt"
+        """Append lines; see :meth:`cap_log`."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with path.open("ab") as file:
-            file.write(f"{stamp} {text}\n".encode())
-        if path.stat().st_size > LOG_BYTES:
-            write_atomic(path, path.read_bytes()[-LOG_BYTES // 2 :].split(b"\n", 1)[-1])
+        with (self.folder / "log.txt").open("ab") as file:
+            file.write(f"{stamp} {text}\n".encode(errors="replace"))
+        self.cap_log()
+
+    def cap_log(self) -> None:
+        """Drop the older half of a log that has grown too long, in place: what the worker prints goes to the open file."""
+        path = self.folder / "log.txt"
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            with path.open("r+b") as file:
+                file.seek(-LOG_BYTES // 2, 2)
+                tail = file.read().split(b"\n", 1)[-1]
+                file.seek(0)
+                file.write(tail)
+                file.truncate()
 
     def read_log(self, lines: int = 40) -> str:
         try:
@@ -171,7 +159,7 @@ class Run:
     def is_stalled(self) -> bool:
         """Alive by its lock, but silent for a minute."""
         age = self.seconds_since_beat
-        return self.read_status().state in ("starting", "running", "stopping") and age is not None and age > STALLED_AFTER
+        return self.read_status().state in AT_WORK and age is not None and age > STALLED_AFTER
 
     # Locks and flags
 
@@ -182,13 +170,15 @@ class Run:
     @property
     def is_alive(self) -> bool:
         """Whether a worker (or one that waits for its turn) holds the lock."""
-        lock = self.lock()
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return waiting.is_held(self.folder / "worker.lock")
+
+    def keep_reserve(self) -> None:
+        """Set a little room aside, so that on a full disk there is some to say so: see :meth:`free_reserve`."""
+        with suppress(OSError):
+            (self.folder / "reserve").write_bytes(b"\0" * RESERVE_BYTES)
+
+    def free_reserve(self) -> None:
+        (self.folder / "reserve").unlink(missing_ok=True)
 
     def raise_flag(self, name: Literal["cancel", "pause"]) -> None:
         write_atomic(self.folder / name, str(time.monotonic()).encode())
@@ -258,10 +248,3 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return record if isinstance(record, dict) and "step" in record else None
     except ValueError:
         return None
-
-
-def worker_identity() -> dict[str, object]:
-    """What tells this process from another that is given the same number later."""
-    import psutil
-
-    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time()}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from pca_core.adaptation import distributed
 from pca_core.checks import InputError, shorten
@@ -14,7 +15,10 @@ from pca_core.runs.folder import Run, create_folder
 from pca_core.runs.request import RunRequest
 from pca_core.runs.store import RunStore, describe_environment
 from pca_core.runs.supervisor import device_lock
+from pca_core.runs.waiting import identify_process
 from pca_core.storage import check_writable
+
+WAIT_SECONDS = 0.5  # between two looks at the flags
 
 
 def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
@@ -23,7 +27,7 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
     Raises:
         InputError: ``RUN_EXISTS``, ``RUN_NOT_FOUND``, ``RUN_DIFFERS`` or ``FOLDER_READ_ONLY``.
     """
-    run = Run(folder)
+    run, request = Run(folder), request.resolve()
     if is_resumed:
         kept = run.request
         if kept.digest != request.digest:
@@ -50,15 +54,39 @@ def working_on(run: Run, store: RunStore) -> Iterator[None]:
     """Hold the locks of a run and of its device; waits for runs of the app that use the device.
 
     Raises:
-        InputError: ``RUN_ACTIVE`` when another process works on this run.
+        InputError: ``RUN_ACTIVE`` when another process works on this run, ``RUN_STOPPED`` when it is cancelled or paused while it
+            waits, ``FOLDER_READ_ONLY`` when the state folder, which holds the device's lock, cannot be written.
     """
+    device = device_lock(store, run.request.device)
     own = run.lock()
     try:
         own.acquire(timeout=3)
     except Timeout:
         raise InputError("RUN_ACTIVE", f"Another process works on run {run.id}. Wait for it, or cancel it.") from None
     try:
-        with device_lock(store, run.request.device):
+        run.lower_flags()  # of a worker that was killed before it could heed them
+        if run.read_status().state != "done":
+            run.write_status(state="queued", message="", code=None, finished=None, **identify_process())
+        _wait_for(device, run)
+        try:
             yield
+        finally:
+            device.release()
     finally:
         own.release()
+
+
+def _wait_for(device: FileLock, run: Run) -> None:
+    end = "interrupted"
+    try:
+        while True:
+            with suppress(Timeout):
+                device.acquire(timeout=WAIT_SECONDS)
+                return
+            end = "cancelled" if run.has_flag("cancel") else "paused" if run.has_flag("pause") else end
+            if end != "interrupted":
+                raise InputError("RUN_STOPPED", f"Run {run.id} was {end} while it waited for its device.")
+    except BaseException:
+        run.lower_flags()
+        run.write_status(state=end, finished=time.time(), pid=None, pid_started=None)
+        raise

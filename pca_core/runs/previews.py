@@ -17,7 +17,7 @@ from pca_core.inference import make_pair, predict, segment
 from pca_core.models import Checkpoint
 from pca_core.render import overlay_classes
 from pca_core.runs.folder import Run
-from pca_core.runs.request import PinnedPixel
+from pca_core.runs.request import MAX_PINNED_TARGETS, PinnedPixel
 from pca_core.storage import write_atomic
 from pca_core.types import LabelSpace
 
@@ -37,7 +37,7 @@ class Previewer:
         self._run, self._source, self._target = run, source, target
         request = run.request
         pinned = request.pinned_targets or target.names[:: max(1, len(target) // 3)]
-        self._images = [target[target.names.index(name)].image for name in pinned[:3] if name in target.names]
+        self._images = [target[target.names.index(name)].image for name in pinned[:MAX_PINNED_TARGETS] if name in target.names]
         known = set(source.names), set(target.names)
         self._pixels = [pixel for pixel in request.pinned_pixels if pixel.source in known[0] and pixel.target in known[1]]
 

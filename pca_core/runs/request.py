@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pca_core.adaptation import AdaptationConfig
 from pca_core.data import FolderDataset, open_dataset
+from pca_core.data.streets import PREFIX
 from pca_core.types import Domain, LabelSpace
 
 _STRICT = ConfigDict(extra="forbid")
+MAX_PINNED_TARGETS, MAX_PINNED_PIXELS = 3, 8  # each is computed anew at every evaluation
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class DataChoice:
             for_scoring=for_scoring,
         )
 
+    def resolve(self) -> DataChoice:
+        """The same data set, whatever folder its reader works in."""
+        split = self.split if self.split is None or not Path(self.split).is_file() else str(Path(self.split).absolute())
+        return self if self.where.startswith(PREFIX) else replace(self, where=str(Path(self.where).absolute()), split=split)
+
 
 @dataclass(frozen=True)
 class PinnedPixel:
@@ -80,7 +88,7 @@ class RunRequest:
         group: Runs of one comparison share it.
         save_every: Steps between checkpoints.
         pinned_targets: Names of up to three target images that are segmented at every evaluation.
-        pinned_pixels: Pixels that are traced at every evaluation.
+        pinned_pixels: Up to eight pixels that are traced at every evaluation.
     """
 
     checkpoint: str
@@ -101,6 +109,15 @@ class RunRequest:
     def __post_init__(self) -> None:
         if self.save_every < 1:
             raise ValueError(f"save_every must be at least 1 step, got {self.save_every}.")
+        for name, most in (("pinned_targets", MAX_PINNED_TARGETS), ("pinned_pixels", MAX_PINNED_PIXELS)):
+            if len(getattr(self, name)) > most:
+                raise ValueError(f"{name} may name at most {most}, got {len(getattr(self, name))}.")
+
+    def resolve(self) -> RunRequest:
+        """The same with absolute paths: a run may be resumed from another folder than it was started in."""
+        choices = {name: getattr(self, name) for name in ("source", "target", "held_out", "scored_target")}
+        resolved = {name: choice and choice.resolve() for name, choice in choices.items()}
+        return replace(self, checkpoint=str(Path(self.checkpoint).absolute()), **resolved)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -40,35 +41,46 @@ class RunStore:
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
-        self.root = default_root() if root is None else Path(root)
+        self.root = (default_root() if root is None else Path(root)).absolute()
 
     @property
     def folder(self) -> Path:
         return self.root / "runs"
 
     def create(self, request: RunRequest, token: str | None = None) -> Run:
+        """Add a run; see :meth:`claim`."""
+        return self.claim(request, token)[0]
+
+    def claim(self, request: RunRequest, token: str | None = None) -> tuple[Run, bool]:
         """Add a run; it appears whole or not at all.
 
         Args:
-            request: What it is to do.
+            request: What it is to do; its paths are kept absolute.
             token: The same token gives the same run, however often and from wherever it is asked for.
+
+        Returns:
+            The run, and whether this call made it: only then is it the caller's to start.
 
         Raises:
             InputError: ``FOLDER_READ_ONLY``.
         """
         check_writable(self.folder)
-        made = self._make(request)
+        made = self._make(request.resolve())
         if token is None:
-            return self._publish(made)
+            return self._publish(made), True
         owner = self.root / "tokens" / hashlib.sha256(token.encode()).hexdigest()
         owner.parent.mkdir(exist_ok=True)
         run = self._publish(made)
-        try:
-            os.symlink(run.id, owner)  # the one call of two that finds the name free
-        except FileExistsError:
-            shutil.rmtree(run.folder, ignore_errors=True)
-            return self.get(os.readlink(owner))
-        return run
+        while True:
+            try:
+                os.symlink(run.id, owner)  # the one call of two that finds the name free
+                return run, True
+            except FileExistsError:
+                earlier = Run(self.folder / os.readlink(owner))
+            if earlier.is_there:
+                shutil.rmtree(run.folder, ignore_errors=True)
+                return earlier, False
+            owner.unlink(missing_ok=True)  # it was deleted since
 
     def _make(self, request: RunRequest) -> Path:
         temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
@@ -88,18 +100,19 @@ class RunStore:
         Raises:
             InputError: ``RUN_NOT_FOUND``.
         """
-        matching = [run for run in self.list() if run.id == run_id or (len(run_id) >= 4 and run.id.startswith(run_id))]
-        exact = [run for run in matching if run.id == run_id]
-        if len(exact or matching) != 1:
+        ids = [path.name for path in self._folders()]
+        matching = [own for own in ids if own == run_id] or [own for own in ids if len(run_id) >= 4 and own.startswith(run_id)]
+        if len(matching) != 1:
             how_many = "More than one" if matching else "No"
             raise InputError("RUN_NOT_FOUND", f"{how_many} run is called {shorten(run_id, 40)!r}. List them with cyclelens runs.")
-        return (exact or matching)[0]
+        return Run(self.folder / matching[0])
 
     def list(self) -> list[Run]:
-        """All runs, the newest first."""
-        if not self.folder.is_dir():
-            return []
-        return newest_first(Run(path) for path in self.folder.iterdir() if _ID.fullmatch(path.name))
+        """All runs that can be read, the newest first: one of another version, or a damaged one, must not hide the others."""
+        return newest_first(run for run in map(Run, self._folders()) if run.is_readable)
+
+    def _folders(self) -> Iterator[Path]:
+        return (path for path in self.folder.iterdir() if _ID.fullmatch(path.name)) if self.folder.is_dir() else iter(())
 
     def delete(self, run: Run) -> None:
         """Remove a run that is not at work.
@@ -109,7 +122,9 @@ class RunStore:
         """
         if run.is_alive:
             raise InputError("RUN_ACTIVE", f"Run {run.id} is at work. Cancel it first.")
-        shutil.rmtree(run.folder)
+        hidden = run.folder.with_name(f".deleted-{run.id}")
+        os.rename(run.folder, hidden)  # gone at once for everybody who looks
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def describe_environment() -> dict[str, object]:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
 
 from pca_core.checks import InputError
 from pca_core.device import pick_device
 from pca_core.runs import waiting
-from pca_core.runs.folder import Run, RunStatus
+from pca_core.runs.folder import Run
 from pca_core.runs.request import RunRequest
+from pca_core.runs.status import RunStatus
 from pca_core.runs.store import RunStore
+from pca_core.storage import check_writable
 
 GRACE_SECONDS = 10.0  # from the flag to SIGTERM, and from there to SIGKILL
 STARTING_SECONDS = 20.0  # a child of another process that was just started may not hold its lock yet
+CLAIM_SECONDS = 5.0  # a worker that has told its end may need as long until it is gone
+LOST = "The worker ended before the run did. Resume to go on from the newest checkpoint."
+KILLED = "The worker did not stop by itself and was ended. Resume to go on from the newest checkpoint."
 _CHILDREN: dict[Path, subprocess.Popen] = {}  # a child lives as long as this end of its standard input is open
 
 
@@ -42,9 +49,8 @@ class Supervisor:
         Raises:
             InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``.
         """
-        request = replace(request, device=_name_device(request.device))
-        run = self.store.create(request, token)
-        if run.folder not in _CHILDREN and not run.is_alive and run.read_status().state == "queued":
+        run, is_new = self.store.claim(replace(request, device=name_device(request.device)), token)
+        if is_new:
             self._spawn(run, work)
         return run
 
@@ -54,44 +60,57 @@ class Supervisor:
         Raises:
             InputError: ``RUN_ACTIVE`` or ``RUN_DONE``.
         """
-        status = self.reconcile(run)
-        if status.state == "done":
-            raise InputError("RUN_DONE", f"Run {run.id} is done. Start another to go further.")
-        if not status.is_resumable:
-            raise InputError("RUN_ACTIVE", f"Run {run.id} is {status.state} already.")
-        run.lower_flags()
-        run.write_status(state="queued", code=None, message="", finished=None)
+        self.reconcile(run)
+        check_writable(run.folder)
+        with _claim(run):
+            status = run.read_status()
+            if status.state == "done":
+                raise InputError("RUN_DONE", f"Run {run.id} is done. Start another to go further.")
+            if not status.is_resumable:
+                raise InputError("RUN_ACTIVE", f"Run {run.id} is {status.state} already.")
+            run.lower_flags()
+            run.write_status(state="queued", code=None, message="", finished=None, pid=None, pid_started=None)
         self._spawn(run, work)
         return run
 
     def _spawn(self, run: Run, work: str) -> None:
         environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+        command = [sys.executable, waiting.__file__, str(run.folder.absolute()), str(self.store.root), work]
         with (run.folder / "log.txt").open("ab") as log:
-            command = [sys.executable, waiting.__file__, str(run.folder), work]
             _CHILDREN[run.folder] = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=environment,
-                cwd=Path.cwd(),
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=environment
             )
 
     def cancel(self, run: Run) -> None:
-        """Ask a run to stop after its step; :meth:`reconcile` sees to it that it does."""
-        self._ask(run, "cancel")
+        """Make a run stop: after its step, else by SIGTERM ten seconds later, else by SIGKILL after ten more.
+
+        Returns at once; a thread of this process sees to it, and so does every :meth:`reconcile` in any process.
+        """
+        if self._ask(run, "cancel"):
+            threading.Thread(target=self._see_it_end, args=(run,), name=f"cancel {run.id}", daemon=True).start()
 
     def pause(self, run: Run) -> None:
         """Ask a run to save its state and free its device; :meth:`resume` goes on."""
         self._ask(run, "pause")
 
-    def _ask(self, run: Run, flag: str) -> None:
+    def _ask(self, run: Run, flag: str) -> bool:
+        """Raise a flag for a run that lives; returns whether it does."""
         status = self.reconcile(run)
         if status.is_active:
-            run.raise_flag(flag)
-        elif flag == "cancel" and status.state in ("paused", "interrupted"):
-            run.write_status(state="cancelled")
+            check_writable(run.folder)
+            if not run.has_flag(flag):  # its age counts from the first time
+                run.raise_flag(flag)
+            return True
+        if flag == "cancel" and status.state in ("paused", "interrupted"):
+            with _claim(run):
+                run.write_status(state="cancelled")
+        return False
+
+    def _see_it_end(self, run: Run) -> None:
+        deadline = time.monotonic() + 4 * GRACE_SECONDS
+        with suppress(OSError):  # the folder may be deleted meanwhile
+            while self.reconcile(run).is_active and time.monotonic() < deadline:
+                time.sleep(min(0.5, GRACE_SECONDS / 4))
 
     def reconcile(self, run: Run) -> RunStatus:
         """Bring the status in line with the facts: a dead worker's run is interrupted, one that ignores a flag is made to stop.
@@ -111,37 +130,34 @@ class Supervisor:
 
     def _interrupt(self, run: Run) -> RunStatus:
         """Mark a run whose worker is gone, under its lock so that a worker that starts this moment is not overwritten."""
-        try:
-            with run.lock().acquire(timeout=0):
-                status = run.read_status()
-                if not status.is_active:
-                    return status
-                message = "The worker ended before the run did. Resume goes on from the newest checkpoint."
-                state = "cancelled" if run.has_flag("cancel") else "interrupted"
+        with suppress(InputError, OSError), _claim(run, 0.2):  # not when it has come alive, or nothing can be written here
+            if run.read_status().is_active:
+                is_cancelled = run.has_flag("cancel")
+                run.write_status(
+                    state="cancelled" if is_cancelled else "interrupted",
+                    message=KILLED if is_cancelled else LOST,
+                    finished=time.time(),
+                    pid=None,
+                    pid_started=None,
+                )
                 run.lower_flags()
-                return run.write_status(state=state, message=message, pid=None, pid_started=None)
-        except Timeout:
-            return run.read_status()
+        return run.read_status()
 
     def _enforce(self, run: Run, status: RunStatus) -> None:
         """A worker that has not heeded its flag: SIGTERM after ten seconds, SIGKILL after twenty."""
         age = run.flag_age("cancel")
         if age is None or age < GRACE_SECONDS or status.pid is None:
             return
-        with suppress(psutil.Error):
-            process = psutil.Process(status.pid)
-            if abs(process.create_time() - (status.pid_started or 0)) > 1:
-                return  # the number belongs to another process now
-            if age < 2 * GRACE_SECONDS:
-                process.terminate()
-            else:
-                process.kill()
+        if waiting.start_ticks(status.pid) != status.pid_started:
+            return  # the number belongs to another process now
+        with suppress(OSError):
+            os.kill(status.pid, signal.SIGTERM if age < 2 * GRACE_SECONDS else signal.SIGKILL)
 
     def _reap(self, run: Run) -> None:
         child = _CHILDREN.get(run.folder)
         if child is not None and child.poll() is not None:
             child.stdin.close()
-            del _CHILDREN[run.folder]
+            _CHILDREN.pop(run.folder, None)  # another thread may have come first
 
     def reconcile_all(self) -> list[tuple[Run, RunStatus]]:
         """All runs with their status, the newest first."""
@@ -152,13 +168,28 @@ class Supervisor:
         if run.read_status().state != "queued":
             return None
         device = run.request.device
-        own = run.read_status().created, run.id
-        before = sum(order < own for order in waiting.waiting_orders(self.store.folder, device))
-        return before + any(_runs_on(other, device) for other in self.store.list())
+        return waiting.count_before(run.folder, self.store.folder, device) + _is_device_held(self.store, device)
 
 
-def _runs_on(run: Run, device: str) -> bool:
-    return run.read_status().state in ("starting", "running", "stopping") and run.request.device == device and run.is_alive
+def _is_device_held(store: RunStore, device: str) -> bool:
+    """Whether any run is at work on a device, be it one of the shell that is no run of this store."""
+    return waiting.is_held(store.root / "devices" / waiting.lock_name(device))
+
+
+@contextmanager
+def _claim(run: Run, seconds: float = CLAIM_SECONDS) -> Iterator[None]:
+    """Hold the lock of a run that nobody works on, to write what only its worker may write otherwise.
+
+    Raises:
+        InputError: ``RUN_ACTIVE`` when somebody does, ``RUN_NOT_FOUND`` when it was deleted.
+    """
+    if not run.is_there:  # the lock would make its folder again
+        raise InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.")
+    try:
+        with run.lock().acquire(timeout=seconds):
+            yield
+    except Timeout:
+        raise InputError("RUN_ACTIVE", f"Run {run.id} is at work already.") from None
 
 
 def _is_about_to_start(run: Run) -> bool:
@@ -166,18 +197,25 @@ def _is_about_to_start(run: Run) -> bool:
     child = _CHILDREN.get(run.folder)
     if child is not None:
         return child.poll() is None
-    status = run.read_status()
-    return status.state == "queued" and 0 <= time.time() - run.status_written < STARTING_SECONDS
+    return run.read_status().state == "queued" and 0 <= time.time() - run.status_written < STARTING_SECONDS
 
 
-def _name_device(device: str) -> str:
-    """Which device that is; its lock must have one name."""
+def name_device(device: str) -> str:
+    """The one name that a device goes by, and its lock with it.
+
+    Raises:
+        InputError: ``DEVICE_...``.
+    """
     picked = pick_device(device)
     return f"cuda:{picked.index or 0}" if picked.type == "cuda" else "cpu"
 
 
 def device_lock(store: RunStore, device: str) -> FileLock:
-    """The lock of a device, for a run that works in this very process."""
+    """The lock of a device, for a run that works in this very process.
+
+    Raises:
+        InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``.
+    """
     folder = store.root / "devices"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / waiting.lock_name(device))
+    check_writable(folder)
+    return FileLock(folder / waiting.lock_name(name_device(device)))

@@ -1,4 +1,4 @@
-"""A worker that waits for its turn, started by path: ``python waiting.py RUNFOLDER``.
+"""A worker that waits for its turn, started by path: ``python waiting.py RUNFOLDER STATE [WORK]``.
 
 Torch is loaded only once the device is free, so that a long queue costs little memory. Until then this file uses filelock and
 the standard library alone. It ends with the process that started it: its standard input reaches its end then.
@@ -6,6 +6,7 @@ the standard library alone. It ends with the process that started it: its standa
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
 import os
@@ -19,26 +20,36 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 POLL_SECONDS = 0.15
+MOST_POLL_SECONDS = 1.5
 OWN_SECONDS = 3.0
 WORK = "pca_core.runs.turn:work"
 
 
-def main(folder: str, work: str = WORK) -> int:
-    """Wait for the device, then do the work; returns the exit status."""
+def main(folder: str, state: str, work: str = WORK) -> int:
+    """Wait for the device, then do the work; returns the exit status.
+
+    Args:
+        folder: Of the run; anywhere.
+        state: Whose ``devices/`` holds the locks and whose ``runs/`` is the queue.
+        work: ``module:function`` that is given the folder.
+    """
     threading.Thread(target=_end_with_parent, name="death-watch", daemon=True).start()
     run = Path(folder)
     own = FileLock(run / "worker.lock")
     try:
-        own.acquire(timeout=OWN_SECONDS)  # others only ever take it for a moment, to see whether it is held
+        own.acquire(timeout=OWN_SECONDS)  # others only ever take it for a moment
     except Timeout:
         return 3  # someone works on this run already
     if json.loads((run / "status.json").read_bytes())["state"] != "queued":
         return 3  # and has finished meanwhile
+    _write_status(run, **identify_process())  # from here on it can be made to end
     device = json.loads((run / "run.json").read_bytes())["request"]["device"]
-    lock = _wait_for_turn(run, device)
+    lock = _wait_for_turn(run, Path(state), device)
     if lock is None:
         return _cancel(run)
     try:
+        (run / "heartbeat").write_text(str(time.monotonic()))  # an old one would look like silence while torch is loaded
+        _write_status(run, state="starting")
         sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
         module, _, name = work.partition(":")
         return getattr(importlib.import_module(module), name)(run)
@@ -55,18 +66,21 @@ def _end_with_parent() -> None:
         os._exit(4)
 
 
-def _wait_for_turn(run: Path, device: str) -> FileLock | None:
+def _wait_for_turn(run: Path, state: Path, device: str) -> FileLock | None:
     """The lock of the device once every earlier run has had it; None when the run is cancelled or paused before."""
-    locks = run.parent.parent / "devices"
-    locks.mkdir(exist_ok=True)
+    locks = state / "devices"
+    locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / lock_name(device))
     while not (run / "cancel").exists() and not (run / "pause").exists():
+        before = 0
         with suppress(Timeout):
             lock.acquire(timeout=0)
-            if not is_someone_before(run, device):  # looked at last: it reads the folders of all runs
+            before = count_before(run, state / "runs", device)  # looked at last: it reads the folders of all runs
+            if not before:
                 return lock
             lock.release()
-        time.sleep(POLL_SECONDS)
+        # Those far behind look seldom: a hundred that try the lock all the time would keep it from the one whose turn it is.
+        time.sleep(min(POLL_SECONDS * (1 + before), MOST_POLL_SECONDS))
     return None
 
 
@@ -75,9 +89,10 @@ def lock_name(device: str) -> str:
     return re.sub(r"\W", "-", device) + ".lock"
 
 
-def is_someone_before(run: Path, device: str) -> bool:
-    """Whether an earlier run of the same device still waits; the device's lock, not this, keeps two from running."""
-    return any(other < _order(run) for other in waiting_orders(run.parent, device))
+def count_before(run: Path, runs: Path, device: str) -> int:
+    """How many earlier runs of a device still wait; the device's lock, not this, keeps two from running."""
+    own = json.loads((run / "status.json").read_bytes())["created"], run.name
+    return sum(other < own for other in waiting_orders(runs, device))
 
 
 def waiting_orders(runs: Path, device: str) -> list[tuple[float, str]]:
@@ -86,40 +101,69 @@ def waiting_orders(runs: Path, device: str) -> list[tuple[float, str]]:
     for path in runs.glob("*-*"):
         try:
             status = json.loads((path / "status.json").read_bytes())
-            if status["state"] != "queued" or json.loads((path / "run.json").read_bytes())["request"]["device"] != device:
-                continue
-        except (OSError, ValueError, KeyError):
+            if status["state"] == "queued" and read_device(path) == device and is_held(path / "worker.lock"):
+                found.append((status["created"], path.name))
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        if _is_held(path):
-            found.append((status["created"], path.name))
     return sorted(found)
 
 
-def _order(run: Path) -> tuple[float, str]:
-    return json.loads((run / "status.json").read_bytes())["created"], run.name
-
-
-def _is_held(run: Path) -> bool:
-    lock = FileLock(run / "worker.lock")
+def read_device(run: Path) -> str | None:
+    """The device that a run asked for; None when its description cannot be read."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        return json.loads((run / "run.json").read_bytes())["request"]["device"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a living process holds a lock file.
+
+    Asked with a shared lock: of two that ask at once, neither must take the other for the holder. Makes no file.
+    """
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    lock.release()
+    finally:
+        os.close(descriptor)
     return False
 
 
-def _cancel(run: Path) -> int:
-    status = json.loads((run / "status.json").read_bytes())
-    status |= {"state": "cancelled" if (run / "cancel").exists() else "paused", "finished": time.time()}
+def identify_process() -> dict[str, object]:
+    """What tells this process from another that is given the same number later."""
+    return {"pid": os.getpid(), "pid_started": start_ticks(os.getpid())}
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process began, in clock ticks since the machine did: no change of the date moves it. None when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _write_status(run: Path, **changes: object) -> None:
+    """Replace what changed; only the holder of the run's lock may do so."""
+    status = json.loads((run / "status.json").read_bytes()) | changes
     temporary = run / ".status.json"
     temporary.write_text(json.dumps(status))
     os.replace(temporary, run / "status.json")
+
+
+def _cancel(run: Path) -> int:
+    state = "cancelled" if (run / "cancel").exists() else "paused"
     for name in ("cancel", "pause"):
         (run / name).unlink(missing_ok=True)
+    _write_status(run, state=state, finished=time.time(), pid=None, pid_started=None)
     return 0
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder: its names are those of the package, not of modules
+    if sys.path and sys.path[0] == str(Path(__file__).resolve().parent):
+        sys.path.pop(0)  # this folder: its names are those of the package, not of modules
     sys.exit(main(*sys.argv[1:]))

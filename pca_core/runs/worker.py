@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from safetensors import SafetensorError
-
-from pca_core.adaptation import Adaptation, AdaptationStep, OutOfMemory, adapt, distributed
+from pca_core.adaptation import Adaptation, AdaptationStep, adapt, distributed
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash
 from pca_core.device import pick_device
-from pca_core.models import load_checkpoint, save_checkpoint
+from pca_core.models import Checkpoint, load_checkpoint, save_checkpoint
 from pca_core.runs import checkpoints
-from pca_core.runs.folder import Run, worker_identity
+from pca_core.runs.faults import explain, is_disk_full
+from pca_core.runs.folder import Run
 from pca_core.runs.previews import Previewer
 from pca_core.runs.request import RunRequest
+from pca_core.runs.signals import Stopped, asked_to_stop, beating, heed, interrupts_pause, stop_signals
+from pca_core.runs.waiting import identify_process
 from pca_core.storage import write_atomic
 
-BEAT_SECONDS = 2.0
-
 Progress = Callable[[AdaptationStep, int], None]
-
-
-class _Stopped(Exception):  # noqa: N818 (no error)
-    """Told to stop: ``state`` is what the run is then."""
-
-    def __init__(self, state: str) -> None:
-        super().__init__(state)
-        self.state = state
 
 
 def execute(run: Run, progress: Progress | None = None) -> str:
@@ -49,22 +38,31 @@ def execute(run: Run, progress: Progress | None = None) -> str:
     Returns:
         The state that it ended in; what went wrong is in its status and log.
     """
-    run.write_status(state="starting", message="", code=None, started=time.time(), finished=None, **worker_identity())
-    with _beating(run), _stop_signals(run):
+    with beating(run), stop_signals(run):
         try:
+            run.keep_reserve()
+            run.write_status(state="starting", message="", code=None, started=time.time(), finished=None, **identify_process())
             _work(run, progress)
             end = {"state": "done", "message": ""}
-        except _Stopped as stop:
+        except Stopped as stop:
             end = {"state": stop.state, "message": ""}
         except KeyboardInterrupt:
-            end = {"state": "interrupted", "message": "Stopped by hand. Resume goes on from the newest checkpoint."}
+            end = {"state": "interrupted", "message": "Stopped by hand. Resume to go on from the newest checkpoint."}
         except Exception as error:  # whatever it is, it must be found in the status
-            end = _explain(error)
-            run.log(f"{type(error).__name__}: {error}")
+            end, story = explain(error), traceback.format_exc()
+            with suppress(OSError):
+                run.log(f"{type(error).__name__}: {error}" if isinstance(error, InputError) else story)
+    return _end(run, end)
+
+
+def _end(run: Run, end: dict[str, str | None]) -> str:
+    """Tell how it ended, also on a full disk: what was half written and the reserve make room for a few lines."""
     checkpoints.sweep(run.checkpoints_folder)
-    run.lower_flags()
-    run.log(f"{end['state']} {end['message']}".strip())
+    run.free_reserve()
+    with suppress(OSError):
+        run.log(f"{end['state']} {end['message']}".strip())
     run.write_status(**end, finished=time.time(), pid=None, pid_started=None)
+    run.lower_flags()  # last: whoever is killed before has not forgotten that it was cancelled
     return end["state"]
 
 
@@ -99,37 +97,66 @@ def open_adaptation(request: RunRequest) -> tuple[Adaptation, FolderDataset, Fol
 def _work(run: Run, progress: Progress | None) -> None:
     request = run.request
     checkpoints.sweep(run.checkpoints_folder)
+    heed(run)
     adaptation, source, target = open_adaptation(request)
     _check_inputs(run, source, target)
     previewer = Previewer(run, source, target.subset(target.names, is_labelled=False))
     _go_on(run, adaptation)
+    heed(run)  # loading and scoring can take long
     if adaptation.step == 0:
         _write_start(run, adaptation)
-        previewer.write(0, adaptation.eval_checkpoint())
+        _preview(run, previewer, 0, adaptation.eval_checkpoint)
     run.write_status(state="running", step=adaptation.step, num_steps=adaptation.num_steps, device=str(adaptation.device))
     try:
-        for step in adaptation:
-            run.append_metrics({**step.to_dict(), "time": time.time()})
-            run.write_status(step=step.step)
-            if progress:
-                progress(step, adaptation.num_steps)
-            if step.health is not None:
-                previewer.write(step.step, adaptation.eval_checkpoint())
-            stop = _asked_to_stop(run)
-            distributed.agree(stop is not None)
-            if stop:
-                run.write_status(state="stopping")
-            if stop or step.step % request.save_every == 0 or step.step == adaptation.num_steps:
-                checkpoints.publish(run.checkpoints_folder, step.step, adaptation.save)
-            if stop and step.step < adaptation.num_steps:
-                raise _Stopped(stop)
+        with interrupts_pause(run):
+            _take_steps(run, adaptation, previewer, progress)
     finally:
         adaptation.close()
     save_checkpoint(run.adapted_path, adaptation.checkpoint())
 
 
+def _take_steps(run: Run, adaptation: Adaptation, previewer: Previewer, progress: Progress | None) -> None:
+    for step in adaptation:
+        run.append_metrics({**step.to_dict(), "time": time.time()})
+        run.write_status(step=step.step)
+        if progress:
+            progress(step, adaptation.num_steps)
+        if step.health is not None:
+            _preview(run, previewer, step.step, adaptation.eval_checkpoint)
+        stop = asked_to_stop(run)
+        distributed.agree(stop is not None)
+        if stop:
+            run.write_status(state="stopping")
+        if stop or step.step % run.request.save_every == 0 or step.step == adaptation.num_steps:
+            _publish(run, adaptation)
+        if stop and step.step < adaptation.num_steps:
+            raise Stopped(stop)
+
+
+def _publish(run: Run, adaptation: Adaptation) -> None:
+    """Raise FloatingPointError when a weight is not finite: the loss before it may well have been."""
+    try:
+        checkpoints.publish(run.checkpoints_folder, adaptation.step, adaptation.save)
+    except InputError as error:
+        if error.code != "CHECKPOINT_NONFINITE":
+            raise
+        raise FloatingPointError(
+            f"A weight became infinite or NaN by step {adaptation.step}. Use a lower learning rate."
+        ) from None
+
+
+def _preview(run: Run, previewer: Previewer, step: int, make: Callable[[], Checkpoint]) -> None:
+    """Previews are to look at: what goes wrong with them goes to the log and costs nothing else."""
+    try:
+        previewer.write(step, make())
+    except Exception as error:
+        if is_disk_full(error):
+            raise
+        run.log(f"no preview of step {step}: {type(error).__name__}: {error}")
+
+
 def _check_inputs(run: Run, source: FolderDataset, target: FolderDataset) -> None:
-    """Keep hashes of what a run reads at its first start; at a resume they must be the same.
+    """Keep hashes of what a run reads at its first start; once there is a checkpoint they must stay the same.
 
     Raises:
         InputError: ``RUN_INPUTS_CHANGED``.
@@ -140,7 +167,7 @@ def _check_inputs(run: Run, source: FolderDataset, target: FolderDataset) -> Non
         "source": source.fingerprint,
         "target": target.fingerprint,
     }
-    if not path.exists():
+    if not path.exists() or checkpoints.find_newest(run.checkpoints_folder) is None:
         write_atomic(path, json.dumps(found, indent=1).encode())
         return
     kept = json.loads(path.read_bytes())
@@ -166,64 +193,3 @@ def _go_on(run: Run, adaptation: Adaptation) -> None:
     adaptation.load(newest)
     run.drop_metrics_after(adaptation.step)
     run.log(f"resumed after step {adaptation.step}")
-
-
-def _asked_to_stop(run: Run) -> str | None:
-    if run.has_flag("cancel"):
-        return "cancelled"
-    return "paused" if run.has_flag("pause") else None
-
-
-def _explain(error: Exception) -> dict[str, str | None]:
-    """State, code and one sentence of what ended a run."""
-    if isinstance(error, InputError):
-        return {"state": "failed", "code": "input", "message": str(error)}
-    if isinstance(error, OutOfMemory):
-        return {"state": "failed", "code": "oom", "message": str(error)}
-    if isinstance(error, FloatingPointError):
-        return {"state": "failed", "code": "nonfinite", "message": f"{error} The last checkpoint is from before."}
-    if _is_disk_full(error):
-        sentence = "The disk is full, or its quota is used up. Make room and resume; the last checkpoint is intact."
-        return {"state": "failed", "code": "disk", "message": sentence}
-    return {"state": "failed", "code": "input", "message": f"{type(error).__name__}: {error}"}
-
-
-def _is_disk_full(error: Exception) -> bool:
-    """A full disk is an OSError from files, but a RuntimeError or SafetensorError from those who write tensors."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    words = ("No space left", "File too large", "Disk quota", "write failed", "IoError")
-    return isinstance(error, (RuntimeError, SafetensorError)) and any(word in str(error) for word in words)
-
-
-@contextmanager
-def _beating(run: Run) -> Iterator[None]:
-    """Beat from a thread, so that a long step is no silence."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.is_set():
-            with suppress(OSError):  # a full disk is told by whoever writes what matters
-                run.beat()
-            ended.wait(BEAT_SECONDS)
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-@contextmanager
-def _stop_signals(run: Run) -> Iterator[None]:
-    """SIGTERM asks for a stop at the end of the step, as the cancel flag does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, lambda *_: run.raise_flag("cancel"))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

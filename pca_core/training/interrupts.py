@@ -12,6 +12,8 @@ from contextlib import contextmanager
 def hold_interrupts() -> Iterator[None]:
     """Keep a Ctrl-C that arrives inside the block until its end: half a training step could not be resumed exactly.
 
+    Then it is answered as it would have been outside: by a KeyboardInterrupt, unless another handler was set.
+
     Outside the main thread nothing has to be done: no Ctrl-C arrives there.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -24,4 +26,4 @@ def hold_interrupts() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, previous)
     if arrived:
-        raise KeyboardInterrupt
+        (previous if callable(previous) else signal.default_int_handler)(signal.SIGINT, None)

@@ -1,0 +1,38 @@
+"""What ended a run, in a word that pages can ask for and a sentence that people can act on."""
+
+from __future__ import annotations
+
+import errno
+
+from safetensors import SafetensorError
+
+from pca_core.adaptation import OutOfMemory
+from pca_core.adaptation.memory import is_out_of_memory
+from pca_core.checks import InputError
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_WORDS = ("No space left", "File too large", "Disk quota", "write failed", "unexpected pos", "IoError")
+
+
+def explain(error: Exception) -> dict[str, str | None]:
+    """State, code (``oom``, ``nonfinite``, ``disk`` or ``input``) and one sentence of what ended a run."""
+    code, message = "input", str(error)
+    if isinstance(error, FloatingPointError):
+        code, message = "nonfinite", f"{error} The last checkpoint is from before."
+    elif isinstance(error, OutOfMemory):
+        code = "oom"
+    elif is_out_of_memory(error):
+        code, message = "oom", "Memory ran out outside a step, while images were loaded or scored. Use smaller or fewer images."
+    elif is_disk_full(error):
+        code = "disk"
+        message = "The disk is full, or its quota is used up. Make room and resume; the last checkpoint is intact."
+    elif not isinstance(error, InputError):
+        message = f"{type(error).__name__}: {error}. The log of the run says where."
+    return {"state": "failed", "code": code, "message": message}
+
+
+def is_disk_full(error: Exception) -> bool:
+    """A full disk is an OSError from files, but a RuntimeError or SafetensorError from those who write tensors."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_ERRORS
+    return isinstance(error, (RuntimeError, SafetensorError)) and any(word in str(error) for word in _DISK_WORDS)
