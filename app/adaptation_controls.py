@@ -128,6 +128,11 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
         "Rare-class temperature", 0.0, 10.0, config.rare_class, 0.05, key=f"adapt_rare {name}",
         help="Draws source images with rare classes more often; smaller is bolder, 0 is off.",
     )  # fmt: skip
+    balance = one.slider(
+        "Class balance", 0.0, 1.0, config.class_balance, 0.1, key=f"adapt_class_balance {name}",
+        help="Weight of rare classes in the source's cross-entropy: 0 counts pixels, 1 counts classes.",
+    )  # fmt: skip
+    config = replace(config, class_balance=balance)
     batch = one.number_input(
         "Pairs a pass", 1, 64, config.batch_size, key=f"adapt_batch {name}",
         help="Source and target images in the net at a time.",

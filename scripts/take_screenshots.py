@@ -20,10 +20,16 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from pca_core.cli.doctor import find_chromium
+from pca_core.runs import RunStore
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((1440, 900), (1024, 768))
-PAGES = {"trace": ("/", ".li-root[data-ready=true]"), "images": ("/images", "img")}
+PAGES = {
+    "trace": ("/", ".li-root[data-ready=true]"),
+    "images": ("/images", "img"),
+    "adapt": ("/adapt", "text=New run"),
+    "compare": ("/compare", "text=Compare"),
+}
 SHOWN = "/?source=noon_0001&target=dusk_rain_0001"  # with the pixel that the app opens on
 
 
@@ -59,6 +65,27 @@ def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int
     context.close()
 
 
+def shoot_runs(browser: Browser, url: str, out: Path) -> None:
+    """Adapt and Compare with the newest finished PLCA run of this machine's store, which must have been made before."""
+    done = [run for run in RunStore().list() if run.read_status().state == "done" and run.request.config.method == "plca"]
+    if not done:
+        print("No finished plca run in the store: make one on the Adapt page, with controls, to show it.", file=sys.stderr)
+        return
+    context = browser.new_context(viewport={"width": 1440, "height": 1180}, color_scheme="light")
+    page = context.new_page()
+    page.goto(f"{url}/adapt?run={done[0].id}")
+    page.get_by_text("Done,").wait_for(timeout=90_000)
+    page.wait_for_timeout(4000)
+    page.screenshot(path=out / "adapt.png")
+    page.goto(f"{url}/compare")
+    page.locator(".ba-root[data-ready=true]").wait_for(timeout=90_000)
+    page.get_by_role("button", name="Score").click()
+    page.get_by_text("Metrics (CSV)").wait_for(timeout=600_000)
+    page.wait_for_timeout(2500)
+    page.screenshot(path=out / "compare.png")
+    context.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
@@ -75,6 +102,7 @@ def main() -> None:
                         shoot(browser, url + path, file, selector, size, scheme)
         else:
             shoot(browser, url + SHOWN, arguments.out / "trace.png", PAGES["trace"][1], (1440, 900), "light")
+            shoot_runs(browser, url, arguments.out)
         browser.close()
 
 

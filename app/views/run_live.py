@@ -35,9 +35,8 @@ def render(run: Run) -> None:
 def _live(run: Run) -> None:
     supervisor = runs.get_supervisor()
     status, config = supervisor.reconcile(run), run.request.config
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    left.subheader(f"{METHODS[config.method].title}, seed {config.seed}", anchor=False)
-    with right:
+    st.subheader(f"{METHODS[config.method].title}, seed {config.seed}", anchor=False)
+    with st.container(horizontal=True, key="run_buttons"):
         _buttons(run, status)
     _progress(run, status)
     records = thin(run.read_metrics())
@@ -53,24 +52,18 @@ def _live(run: Run) -> None:
 
 def _buttons(run: Run, status: RunStatus) -> None:
     supervisor = runs.get_supervisor()
-    one, two = st.columns(2)
     if status.is_active:
-        one.button("Pause", key="run_pause", width="stretch", on_click=supervisor.pause, args=(run,), help="Frees the device.")
-        two.button("Cancel", key="run_cancel", width="stretch", on_click=supervisor.cancel, args=(run,))
-    elif status.is_resumable and one.button("Resume", key="run_resume", type="primary", width="stretch"):
+        st.button("Pause", key="run_pause", on_click=supervisor.pause, args=(run,), help="Frees the device.")
+        st.button("Cancel", key="run_cancel", on_click=supervisor.cancel, args=(run,))
+    elif status.is_resumable and st.button("Resume", key="run_resume", type="primary"):
         supervisor.resume(run)
         st.rerun(scope="app")
     elif status.state == "done":
         path = run.adapted_path
-        one.download_button(
-            "Download net",
-            data=path.read_bytes,
-            file_name=f"{run.id}.safetensors",
-            on_click="ignore",
-            key="run_download",
-            width="stretch",
+        st.download_button(
+            "Download net", data=path.read_bytes, file_name=f"{run.id}.safetensors", on_click="ignore", key="run_download"
         )
-        if two.button("Use this net", key="run_use", width="stretch", help="On every page of this session."):
+        if st.button("Use this net", key="run_use", help="On every page of this session."):
             session.set_checkpoint_path(str(path))
             st.toast("The pages use the adapted net now.")
 
@@ -93,23 +86,27 @@ def _progress(run: Run, status: RunStatus) -> None:
 def _numbers(run: Run) -> None:
     summary = summarise_run(run)
     before, after = summary.health_before or {}, summary.health_after or {}
-    columns = st.columns(5)
-    if summary.target_after is not None:
-        columns[0].metric("Target mIoU", f"{summary.target_after:.1f}", f"{summary.gain:+.1f}", help=SCORED_ON_LABELS)
-    else:
-        columns[0].metric("Target mIoU", "–", help="There are no target labels to score on.")
     kept = after.get("retention")
-    columns[1].metric("Source kept", "–" if kept is None else f"{kept:.0f} %", help="Held-out source mIoU now over before.")
-    for column, name, title, text in (
-        (columns[2], "rate", "Cycle rate", "Labelled source pixels whose cycle closes, on fixed pairs."),
-        (columns[3], "entropy", "Target entropy", "Mean entropy of target predictions, 0 sure to 1 unsure."),
-        (columns[4], "snd", "Neighbourhood", "Soft neighbourhood density of the target in nats; higher is denser."),
-    ):
-        value, start = after.get(name), before.get(name)
-        if value is not None:
-            column.metric(title, f"{value:.2f}", f"{value - start:+.2f}", delta_color="off", help=text)
+    with st.container(horizontal=True, gap="medium", key="run_numbers"):
+        if summary.target_after is not None:
+            _metric("Target mIoU", f"{summary.target_after:.1f}", f"{summary.gain:+.1f}", SCORED_ON_LABELS)
+        else:
+            _metric("Target mIoU", "–", None, "There are no target labels to score on.")
+        _metric("Source kept", "–" if kept is None else f"{kept:.0f} %", None, "Held-out source mIoU now over before.")
+        for name, title, text in (
+            ("rate", "Cycle rate", "Labelled source pixels whose cycle closes, on fixed pairs."),
+            ("entropy", "Entropy", "Mean entropy of target predictions, 0 sure to 1 unsure."),
+            ("snd", "Density", "Soft neighbourhood density of the target in nats; higher is denser."),
+        ):
+            value, start = after.get(name), before.get(name)
+            if value is not None:
+                _metric(title, f"{value:.2f}", f"{value - start:+.2f}", text, "off")
     if after.get("suggestion"):
         st.info(escape(after["suggestion"]))
+
+
+def _metric(title: str, value: str, delta: str | None, text: str, colour: str = "normal") -> None:
+    st.metric(title, value, delta, delta_color=colour, help=text, width="content")
 
 
 def _curves(records: list[dict]) -> None:

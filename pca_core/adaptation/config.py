@@ -75,6 +75,7 @@ class AdaptationConfig:
         weights: Of the terms of the objective.
         association: How the association terms are formed.
         rare_class: Temperature of drawing source images by their classes, rare ones more often; smaller is bolder, 0 is off.
+        class_balance: Classes weigh ``(1/f)^class_balance`` in the source's cross-entropy, f their share of pixels; 0 is off.
         colour_transfer: Probability that a source view is given the colours of a target image; 0 is off.
         trained_layers: ``"method"`` is what the method trains by itself, ``"all"``, ``"batch-norm"`` (its scales and shifts),
             ``"classifier"``, or ``"all-but-classifier"``.
@@ -107,6 +108,7 @@ class AdaptationConfig:
     weights: LossWeights = field(default_factory=LossWeights)
     association: AssociationTerms = field(default_factory=AssociationTerms)
     rare_class: float = 0.0
+    class_balance: float = 0.0
     colour_transfer: float = 0.0
     trained_layers: Literal["method", "all", "batch-norm", "classifier", "all-but-classifier"] = "method"
     batch_norm: Literal["shared", "frozen", "per-domain"] = "shared"
@@ -135,7 +137,13 @@ class AdaptationConfig:
             raise ValueError(f"crop must be at least 32 × 32 pixels or None (whole images), got {self.crop}.")
         if self.held_out < 0:
             raise ValueError(f"held_out must be a number of images from 0, got {self.held_out}.")
-        for name, limit in (("teacher_decay", 1.0), ("confidence", 1.0), ("colour_transfer", 1.0), ("rare_class", math.inf)):
+        for name, limit in (
+            ("teacher_decay", 1.0),
+            ("confidence", 1.0),
+            ("colour_transfer", 1.0),
+            ("class_balance", 1.0),
+            ("rare_class", math.inf),
+        ):
             if not 0 <= getattr(self, name) <= limit:
                 raise ValueError(f"{name} must lie in [0, {limit:g}], got {getattr(self, name)}.")
 

@@ -103,6 +103,8 @@ class Adaptation(Iterator[AdaptationStep]):
         sees_target = self._method.sees_target
         data = self.inputs.source, self.inputs.target
         self.views = ViewMaker(self.start_checkpoint, *data, self.config, places, sees_target=sees_target)
+        if self.views.class_weights is not None:
+            self._learner.class_weights = self.views.class_weights.to(self.device)
         if self._learner.statistics:  # the target begins with statistics of its own, not with those of the source
             own = replace(self.start_checkpoint, model=deepcopy(self.start_checkpoint.model).to(self.device))
             estimate_batch_norm(own, self.inputs.target)

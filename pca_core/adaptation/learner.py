@@ -96,6 +96,7 @@ class Learner:
         self.network = distributed.wrap(_Network(self.model, self.statistics, config.precision), device)
         self.optimizer = make_optimizer(self.model.parameters(), config.optimizer)
         self.micro_batch = distributed.share(config.batch_size)
+        self.class_weights: Tensor | None = None  # (K,) of the supervised cross-entropy
         self.generator = torch.Generator()  # of draws inside a step; seeded anew for each, so that it needs no saving
 
     @torch.no_grad()

@@ -82,7 +82,10 @@ class ViewMaker:
         self.source_size = find_view_size(checkpoint, source, config)
         # Pasting one view over the other takes views of one size.
         self.target_size = self.source_size if config.with_mixing else find_view_size(checkpoint, target, config)
-        self._rare = RareClassSampler(source, checkpoint.label_space.num_classes, config) if config.rare_class else None
+        needs_counts = config.rare_class or config.class_balance
+        counts = ClassCounts(source, checkpoint.label_space.num_classes, config.seed) if needs_counts else None
+        self._rare = RareClassSampler(counts, config.rare_class, config.seed) if config.rare_class else None
+        self.class_weights = torch.from_numpy(counts.weights(config.class_balance)) if config.class_balance else None
 
     @property
     def views_per_step(self) -> int:
@@ -130,27 +133,42 @@ def find_view_size(checkpoint: Checkpoint, dataset: FolderDataset, config: Adapt
     return fit_short_side(*dataset[0].image.shape[:2], config.short_side or checkpoint.short_side, multiple)
 
 
+class ClassCounts:
+    """How many pixels of each class the source images show, each image counted once; of very many images a sample."""
+
+    def __init__(self, dataset: FolderDataset, num_classes: int, seed: int) -> None:
+        labelled = np.array(dataset.labelled_indices)
+        if len(labelled) > COUNTED_IMAGES:
+            labelled = np.sort(np.random.default_rng([seed, RARE_CLASS]).choice(labelled, COUNTED_IMAGES, replace=False))
+        counted = [dataset[int(index)].label for index in labelled]
+        self.images = labelled
+        self.pixels = np.stack(
+            [np.bincount(label[label != IGNORE_INDEX], minlength=num_classes)[:num_classes] for label in counted]
+        )
+
+    @property
+    def shares(self) -> np.ndarray:
+        """(K,) share of the pixels of each class."""
+        return self.pixels.sum(0) / max(self.pixels.sum(), 1)
+
+    def weights(self, exponent: float) -> np.ndarray:
+        """(K,) float32 ``(1/f)^exponent``, such that the mean over pixels is 1; 1 for classes that do not occur."""
+        shares = self.shares
+        weights = np.where(shares > 0, np.maximum(shares, 1e-6) ** -exponent, 1.0)
+        return (weights / max((weights * shares).sum(), 1e-12)).astype(np.float32)
+
+
 class RareClassSampler:
     """Draws a class, rare ones more often, then an image that shows it.
 
     ``P(k) ∝ exp((1 − f_k)/T)`` with f_k the share of pixels of class k. Source: Hoyer et al., DAFormer, CVPR 2022.
     """
 
-    def __init__(self, dataset: FolderDataset, num_classes: int, config: AdaptationConfig) -> None:
-        self._seed = config.seed
-        labelled = np.array(dataset.labelled_indices)
-        if len(labelled) > COUNTED_IMAGES:
-            labelled = np.sort(np.random.default_rng([config.seed, RARE_CLASS]).choice(labelled, COUNTED_IMAGES, replace=False))
-        counts = np.stack([self._count(dataset, int(index), num_classes) for index in labelled])
-        self._images = [labelled[column > 0] for column in counts.T]
-        share = counts.sum(0) / max(counts.sum(), 1)
-        weight = np.exp((1 - share) / config.rare_class) * (share > 0)
+    def __init__(self, counts: ClassCounts, temperature: float, seed: int) -> None:
+        self._seed = seed
+        self._images = [counts.images[column > 0] for column in counts.pixels.T]
+        weight = np.exp((1 - counts.shares) / temperature) * (counts.shares > 0)
         self._chance = weight / weight.sum()
-
-    @staticmethod
-    def _count(dataset: FolderDataset, index: int, num_classes: int) -> np.ndarray:
-        label = dataset[index].label
-        return np.bincount(label[label != IGNORE_INDEX], minlength=num_classes)[:num_classes]
 
     def draw(self, count: int, step: int) -> list[int]:
         """Image numbers of one step."""

@@ -23,13 +23,16 @@ def check_class_ids(labels: Tensor, num_classes: int, ignore_index: int = IGNORE
         )
 
 
-def cross_entropy_loss(logits: Tensor, labels: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Mean cross-entropy over the labelled pixels.
+def cross_entropy_loss(
+    logits: Tensor, labels: Tensor, ignore_index: int = IGNORE_INDEX, class_weights: Tensor | None = None
+) -> Tensor:
+    """Mean cross-entropy over the labelled pixels; with weights the weighted mean, ``Σ w_y ℓ / Σ w_y``.
 
     Args:
         logits: (B, K, h, w).
         labels: (B, h, w) int64, ``ignore_index`` where unlabelled.
         ignore_index: Class id that does not count.
+        class_weights: (K,) positive; None counts every pixel the same.
 
     Returns:
         Scalar tensor; zero, still attached to the graph, when no pixel is labelled.
@@ -41,17 +44,20 @@ def cross_entropy_loss(logits: Tensor, labels: Tensor, ignore_index: int = IGNOR
     is_labelled = labels != ignore_index
     if labels.device.type == "cpu":
         check_class_ids(labels, logits.shape[1], ignore_index)
-        total = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="sum")
+        total = F.cross_entropy(logits, labels, class_weights, ignore_index=ignore_index, reduction="sum")
     else:
-        total = _guarded_cross_entropy(logits, labels, is_labelled)
-    return total / is_labelled.sum().clamp_min(1)
+        total = _guarded_cross_entropy(logits, labels, is_labelled, class_weights)
+    if class_weights is None:
+        return total / is_labelled.sum().clamp_min(1)
+    weights = class_weights[labels.clamp(0, len(class_weights) - 1)] * is_labelled
+    return total / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
 
-def _guarded_cross_entropy(logits: Tensor, labels: Tensor, is_labelled: Tensor) -> Tensor:
+def _guarded_cross_entropy(logits: Tensor, labels: Tensor, is_labelled: Tensor, class_weights: Tensor | None = None) -> Tensor:
     """Summed cross-entropy, NaN for an id that would read outside the classes."""
     is_wrong = is_labelled & ((labels < 0) | (labels >= logits.shape[1]))
     safe_labels = labels.masked_fill(is_wrong | ~is_labelled, -100)  # torch's own ignore index, no class ever
-    total = F.cross_entropy(logits, safe_labels, ignore_index=-100, reduction="sum")
+    total = F.cross_entropy(logits, safe_labels, class_weights, ignore_index=-100, reduction="sum")
     return torch.where(is_wrong.any(), torch.nan, total)
 
 
@@ -141,7 +147,7 @@ def _jaccard_gradient(is_class_KP: Tensor) -> Tensor:
     return torch.cat([jaccard_KP[:, :1], jaccard_KP.diff(dim=1)], dim=1)
 
 
-def supervised_losses(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def supervised_losses(logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> dict[str, Tensor]:
     """Cross-entropy and Lovász-softmax of (B, K, h, w) logits against (B, H, W) labels, by name.
 
     Cross-entropy sees labels at full resolution; Lovász sorts all pixels of every class, so it works at that of the logits.
@@ -149,7 +155,7 @@ def supervised_losses(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     full = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
     small_labels = resize_labels(labels, tuple(logits.shape[-2:]))
     return {
-        "cross_entropy": cross_entropy_loss(full, labels),
+        "cross_entropy": cross_entropy_loss(full, labels, class_weights=class_weights),
         "lovasz": lovasz_softmax_loss(logits.softmax(1), small_labels),
     }
 

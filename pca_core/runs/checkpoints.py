@@ -65,6 +65,11 @@ def find_newest(folder: Path) -> Path | None:
     return next((path for path in reversed(_published(folder)) if is_valid(path)), None)
 
 
+def find_listed(folder: Path) -> Path | None:
+    """The newest checkpoint by its name alone, to show; its files are not hashed, which takes a while for large nets."""
+    return next((path for path in reversed(_published(folder)) if (path / MANIFEST).is_file()), None)
+
+
 def step_of(checkpoint: Path) -> int:
     return int(_NAME.fullmatch(checkpoint.name)[1])
 

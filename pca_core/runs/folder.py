@@ -217,7 +217,7 @@ class Run:
         """The result, or the net of the newest checkpoint, or None."""
         if self.adapted_path.is_file():
             return self.adapted_path
-        newest = checkpoints.find_newest(self.checkpoints_folder)
+        newest = checkpoints.find_listed(self.checkpoints_folder)
         return None if newest is None else newest / "model.safetensors"
 
     def previews(self) -> dict[int, Path]:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from pca_core.losses import association_loss, entropy_loss, self_training_loss, weighted_cross_entropy_loss
+from pca_core.losses import association_loss, cross_entropy_loss, entropy_loss, self_training_loss, weighted_cross_entropy_loss
 from pca_core.losses.association import _Draw
 
 
@@ -70,3 +70,16 @@ def test_a_draw_takes_so_many_of_each_class():
     assert len(drawn.unique()) == len(drawn)
     assert rows(3, 0).any()
     assert torch.equal(rows(3, 0), rows(3, 0))
+
+
+def test_weighted_cross_entropy_is_a_weighted_mean():
+    logits, labels = torch.zeros(1, 3, 1, 4), torch.tensor([[[0, 0, 1, 255]]])
+    logits[0, 0] = 2.0
+    weights = torch.tensor([1.0, 4.0, 9.0])
+    each = torch.nn.functional.cross_entropy(logits, labels.clamp(max=2), reduction="none").flatten()
+    expected = (each[0] + each[1] + 4 * each[2]) / 6
+    assert cross_entropy_loss(logits, labels, class_weights=weights).item() == pytest.approx(expected.item())
+    even = cross_entropy_loss(logits, labels, class_weights=torch.ones(3))
+    assert even.item() == pytest.approx(cross_entropy_loss(logits, labels).item())
+    nothing = torch.full_like(labels, 255)
+    assert cross_entropy_loss(logits, nothing, class_weights=weights).item() == 0

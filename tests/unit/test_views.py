@@ -10,7 +10,7 @@ import torch
 
 from pca_core.adaptation.colour_transfer import transfer_colours
 from pca_core.adaptation.config import AssociationTerms
-from pca_core.adaptation.views import RareClassSampler, ViewMaker, describe_views
+from pca_core.adaptation.views import ClassCounts, RareClassSampler, ViewMaker, describe_views
 from pca_core.training import Augmentation
 from tests.unit.adaptation_data import PLAIN, SIZE, TINY, make_checkpoint, open_domains
 
@@ -107,7 +107,7 @@ def test_images_with_rare_classes_are_drawn_more_often(world):
             return sample
 
     def share(temperature: float) -> float:
-        sampler = RareClassSampler(Patched(), 3, replace(STILL, rare_class=temperature))
+        sampler = RareClassSampler(ClassCounts(Patched(), 3, seed=0), temperature, seed=0)
         drawn = [index for step in range(100) for index in sampler.draw(4, step)]
         return drawn.count(0) / len(drawn)
 
@@ -126,3 +126,13 @@ def test_images_with_rare_classes_are_drawn_more_often(world):
 )
 def test_association_keeps_to_its_budget_of_pixels(height, width, terms, expected):
     assert terms.find_stride(height, width) == expected
+
+
+def test_class_weights_leave_the_mean_over_pixels_at_one(world):
+    counts = ClassCounts(world[1], 4, seed=0)
+    assert counts.shares.sum() == pytest.approx(1)
+    for exponent in (0.0, 0.5, 1.0):
+        weights = counts.weights(exponent)
+        assert (weights * counts.shares).sum() == pytest.approx(1, abs=1e-5)
+    even = counts.weights(1.0)[:3] * counts.shares[:3]
+    assert even == pytest.approx(even.mean(), rel=1e-4)

@@ -41,7 +41,7 @@ class Method:
         raise NotImplementedError
 
 
-def mean_supervised(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def mean_supervised(learner: Learner, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Supervised losses as the mean over images: what a part or a process computes adds up to what one would."""
-    each = [supervised_losses(logits[b : b + 1], labels[b : b + 1]) for b in range(len(logits))]
+    each = [supervised_losses(logits[b : b + 1], labels[b : b + 1], learner.class_weights) for b in range(len(logits))]
     return {name: sum(losses[name] for losses in each) / len(each) for name in each[0]}

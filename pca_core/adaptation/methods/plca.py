@@ -33,7 +33,7 @@ class PLCA(Method):
         taught = ask(learner, views) if learner.config.with_self_training else None
         outputs = learner.forward(images | ({taught.kind: taught.images} if taught else {}))
         source, target = outputs["source"], outputs["target"]
-        losses = mean_supervised(source.logits, views.source_labels)
+        losses = mean_supervised(learner, source.logits, views.source_labels)
         weights, facts = learner.config.weights, {}
         if weights.source_smoothing:
             losses["source_smoothing"] = smoothing_loss(source.logits)

@@ -31,7 +31,7 @@ class SelfTraining(Method):
     def compute_terms(self, learner: Learner, views: Views) -> Terms:
         taught = ask(learner, views)
         outputs = learner.forward({"source": views.source_images, taught.kind: taught.images})
-        losses = mean_supervised(outputs["source"].logits, views.source_labels)
+        losses = mean_supervised(learner, outputs["source"].logits, views.source_labels)
         return Terms(losses | {"self_training": taught.loss(outputs)})
 
 

@@ -14,4 +14,4 @@ class SourceOnly(Method):
 
     def compute_terms(self, learner: Learner, views: Views) -> Terms:
         logits = learner.forward({"source": views.source_images})["source"].logits
-        return Terms(mean_supervised(logits, views.source_labels))
+        return Terms(mean_supervised(learner, logits, views.source_labels))
