@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pca_core.adaptation import CONTROLS
+from pca_core.adaptation import CONTROLS, METHODS, config_to_dict
 from pca_core.runs.folder import Run
 
 SCORED_ON_LABELS = "Scored on labels that were not used for training or selection."
@@ -18,7 +19,8 @@ class RunSummary:
     """What one run did, before → after; mIoU in per cent, None where there were no labels to score on.
 
     Attributes:
-        run_id, name, method, seed, steps, state: Of the run.
+        run_id, name, method, seed, state: Of the run.
+        steps: Taken so far.
         target_before, target_after: mIoU on the scored target images.
         source_before, source_after: mIoU on the held-out source images, with the statistics that the net keeps for the source.
         health_before, health_after: Label-free, as :class:`~pca_core.adaptation.Health` in plain values.
@@ -50,20 +52,24 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class MethodSummary:
-    """The runs of one method that differ in their seed alone.
+    """The finished runs of one method that differ in their seed alone.
 
     Attributes:
+        label: The method, and the knobs by which it differs where several of the same method are compared.
         method: Its name.
-        seeds: Of its runs.
-        target: mIoU on the target after each run; empty without labels to score on.
-        gain: Mean points over the net before; None without labels.
+        seeds: Of its runs, in the order of ``target``.
+        target: mIoU on the target after each finished run; empty without labels to score on.
+        source: Mean mIoU on the held-out source after; None where there was none.
+        gain: Mean points on the target over the net before; None without labels.
         spread: Standard deviation of the target mIoU over seeds; None with fewer than two.
         over_control: Mean points over the better control; None without one.
     """
 
+    label: str
     method: str
     seeds: tuple[int, ...]
     target: tuple[float, ...]
+    source: float | None
     gain: float | None
     spread: float | None
     over_control: float | None
@@ -71,6 +77,11 @@ class MethodSummary:
     @property
     def mean(self) -> float | None:
         return statistics.mean(self.target) if self.target else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON, with the mean and the range."""
+        extremes = {"lowest": min(self.target, default=None), "highest": max(self.target, default=None)}
+        return {**asdict(self), "mean": self.mean, **extremes}
 
 
 def summarise_run(run: Run) -> RunSummary:
@@ -96,31 +107,90 @@ def summarise_run(run: Run) -> RunSummary:
 
 
 def compare(runs: Iterable[Run]) -> tuple[list[RunSummary], list[MethodSummary]]:
-    """Every run, and every method over its seeds beside the better of the controls among them."""
+    """Every run, and every method over its seeds beside the better of the controls among them.
+
+    Only finished runs count for a method: one that has just begun would pull its mean towards the net before.
+    """
+    runs = list(runs)
     summaries = [summarise_run(run) for run in runs]
-    methods = list(dict.fromkeys(summary.method for summary in summaries))
-    of_method = {method: [one for one in summaries if one.method == method] for method in methods}
-    targets = {method: _targets(ones) for method, ones in of_method.items()}
-    controls = [statistics.mean(targets[method]) for method in CONTROLS if targets.get(method)]
-    best = max(controls) if controls else None
-    return summaries, [_summarise(method, of_method[method], targets[method], best) for method in methods]
+    variants: dict[str, list[RunSummary]] = {}
+    for run, summary in zip(runs, summaries, strict=True):
+        finished = variants.setdefault(_variant(run), [])
+        if summary.state == "done":
+            finished.append(summary)
+    controls = [mean for ones in variants.values() if _is_control(ones) and (mean := _mean(_targets(ones))) is not None]
+    labels = _label(list(variants))
+    best = max(controls, default=None)
+    return summaries, [_summarise(label, key, ones, best) for label, (key, ones) in zip(labels, variants.items(), strict=True)]
 
 
-def _summarise(method: str, ones: Sequence[RunSummary], target: Sequence[float], control: float | None) -> MethodSummary:
-    gains = [one.gain for one in ones if one.gain is not None]
+def find_differences(runs: Iterable[Run]) -> list[str]:
+    """What makes a comparison unfair: sentences on all but method, knobs and seed in which the runs differ."""
+    asked = [run.request for run in runs]
+    looks = {
+        "begin with different nets": [one.checkpoint for one in asked],
+        "use different source images": [one.source for one in asked],
+        "adapt to different target images": [one.target for one in asked],
+        "are scored on different source images": [one.held_out for one in asked],
+        "are scored on different target images": [one.scored_target for one in asked],
+        # AdaBN sees every target image once, whatever the number of steps asked for
+        "take different numbers of steps": [one.config.steps for one in asked if METHODS[one.config.method].is_gradient_based],
+    }
+    return [
+        f"These runs {what}, so their figures do not tell which did better." for what, of in looks.items() if len(set(of)) > 1
+    ]
+
+
+def _variant(run: Run) -> str:
+    """All knobs but the seed, as text."""
+    return json.dumps({**config_to_dict(run.request.config), "seed": None}, sort_keys=True)
+
+
+def _label(variants: Sequence[str]) -> list[str]:
+    """Names of variants: the method, and where it comes more than once the knobs in which these differ."""
+    knobs = [dict(_flatten(json.loads(variant))) for variant in variants]
+    labels = []
+    for own in knobs:
+        others = [other for other in knobs if other["method"] == own["method"]]
+        differing = [name for name in own if len({str(other.get(name)) for other in others}) > 1]
+        named = ", ".join(f"{name}={own[name]}" for name in differing)
+        labels.append(f"{own['method']} ({named})" if named else own["method"])
+    return labels
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _summarise(label: str, variant: str, ones: Sequence[RunSummary], control: float | None) -> MethodSummary:
+    method, target = json.loads(variant)["method"], _targets(ones)
     is_compared = control is not None and target and method not in CONTROLS
     return MethodSummary(
+        label,
         method,
         tuple(one.seed for one in ones),
         tuple(target),
-        statistics.mean(gains) if gains else None,
+        _mean([one.source_after for one in ones if one.source_after is not None]),
+        _mean([one.gain for one in ones if one.gain is not None]),
         statistics.stdev(target) if len(target) > 1 else None,
         statistics.mean(target) - control if is_compared else None,
     )
 
 
+def _is_control(ones: Sequence[RunSummary]) -> bool:
+    return bool(ones) and ones[0].method in CONTROLS
+
+
 def _targets(ones: Sequence[RunSummary]) -> list[float]:
     return [one.target_after for one in ones if one.target_after is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.mean(values) if values else None
 
 
 def _miou(record: dict[str, Any], domain: str) -> float | None:

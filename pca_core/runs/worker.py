@@ -182,7 +182,8 @@ def _check_inputs(run: Run, source: FolderDataset, target: FolderDataset) -> Non
 def _write_start(run: Run, adaptation: Adaptation) -> None:
     """Where the run starts from, in the form of a step's record."""
     look = adaptation.start
-    run.append_metrics({"step": 0, "losses": {}, "association": {}, "health": look.health.to_dict(), "scores": look.scores})
+    record = AdaptationStep(0, {}, {}, None, None, 0.0, 0.0, 0.0, 0, look.health, look.scores).to_dict()
+    run.append_metrics({name: record[name] for name in ("step", "losses", "association", "health", "scores")})
 
 
 def _go_on(run: Run, adaptation: Adaptation) -> None:

@@ -18,7 +18,7 @@ from pca_core.runs.intake import MAX_FILES, take_images
 from pca_core.runs.preflight import check, check_in_child
 from pca_core.runs.previews import MAX_PREVIEWS, read_pictures, read_traces
 from pca_core.runs.store import describe_environment
-from pca_core.runs.summary import compare, relative_to_first, seconds_left, thin
+from pca_core.runs.summary import relative_to_first, seconds_left, thin
 from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
 
 
@@ -179,36 +179,6 @@ def test_mixed_sizes_are_noticed(request_):
     path = next((Path(request_.target.where) / "images").iterdir())
     path.write_bytes(encode_png(np.zeros((20, 48, 3), np.uint8)))
     assert any("2 sizes" in sentence for sentence in check(replace(request_, scored_target=None)).notices)
-
-
-def reported(folder: Path, request: RunRequest, before: float, after: float) -> Run:
-    """A run that reported these scores."""
-    run = make_run(folder, request)
-    for step, miou in ((0, before), (4, after)):
-        look = {"entropy": 0.1, "suggestion": None}
-        run.append_metrics({"step": step, "health": look, "scores": {"target": {"miou": miou}}, "seconds": 2.0})
-    run.write_status(state="done", step=4)
-    return run
-
-
-def test_runs_side_by_side(tmp_path, request_):
-    def of(method: str, seed: int, after: float) -> Run:
-        request = replace(request_, config=replace(TINY, method=method, seed=seed))
-        return reported(tmp_path / f"{method}{seed}", request, 10.0, after)
-
-    runs = [of("plca", 0, 30.0), of("plca", 1, 34.0), of("adabn", 0, 26.0), of("source-only", 0, 12.0)]
-    summaries, methods = compare(runs)
-    assert [one.gain for one in summaries] == [20, 24, 16, 2]
-    plca, adabn, _ = methods
-    assert (plca.mean, plca.gain, plca.over_control, plca.seeds) == (32, 22, 6, (0, 1))
-    assert plca.spread == pytest.approx(8**0.5)
-    assert adabn.over_control is None
-    assert adabn.spread is None
-
-
-def test_runs_without_scores_side_by_side(tmp_path, request_):
-    _, (method,) = compare([make_run(tmp_path / "run", request_)])
-    assert (method.mean, method.gain, method.over_control) == (None, None, None)
 
 
 def test_time_left_and_thin_curves(tmp_path, request_):
