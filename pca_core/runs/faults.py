@@ -18,14 +18,14 @@ def explain(error: Exception) -> dict[str, str | None]:
     """State, code (``oom``, ``nonfinite``, ``disk`` or ``input``) and one sentence of what ended a run."""
     code, message = "input", str(error)
     if isinstance(error, FloatingPointError):
-        code, message = "nonfinite", f"{error} The last checkpoint is from before."
+        code, message = "nonfinite", f"{error} What was saved is from before."
     elif isinstance(error, OutOfMemory):
         code = "oom"
     elif is_out_of_memory(error):
         code, message = "oom", "Memory ran out outside a step, while images were loaded or scored. Use smaller or fewer images."
     elif is_disk_full(error):
         code = "disk"
-        message = "The disk is full, or its quota is used up. Make room and resume; the last checkpoint is intact."
+        message = "The disk is full, or its quota is used up. Make room and resume; what was saved before is intact."
     elif not isinstance(error, InputError):
         message = f"{type(error).__name__}: {error}. The log of the run says where."
     return {"state": "failed", "code": code, "message": message}

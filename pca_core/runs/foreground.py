@@ -18,6 +18,7 @@ from pca_core.runs.supervisor import device_lock
 from pca_core.runs.waiting import identify_process
 from pca_core.storage import check_writable
 
+OWN_SECONDS = 3.0  # a worker that has told its end may need as long until it is gone
 WAIT_SECONDS = 0.5  # between two looks at the flags
 
 
@@ -60,7 +61,7 @@ def working_on(run: Run, store: RunStore) -> Iterator[None]:
     device = device_lock(store, run.request.device)
     own = run.lock()
     try:
-        own.acquire(timeout=3)
+        own.acquire(timeout=OWN_SECONDS)
     except Timeout:
         raise InputError("RUN_ACTIVE", f"Another process works on run {run.id}. Wait for it, or cancel it.") from None
     try:

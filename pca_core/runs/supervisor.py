@@ -185,11 +185,17 @@ def _claim(run: Run, seconds: float = CLAIM_SECONDS) -> Iterator[None]:
     """
     if not run.is_there:  # the lock would make its folder again
         raise InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.")
+    lock, deadline = run.lock(), time.monotonic() + seconds
+    while True:
+        with suppress(Timeout):
+            lock.acquire(timeout=0.1)
+            break
+        if run.read_status().is_active or time.monotonic() > deadline:  # else it has told its end and is about to go
+            raise InputError("RUN_ACTIVE", f"Run {run.id} is at work already.")
     try:
-        with run.lock().acquire(timeout=seconds):
-            yield
-    except Timeout:
-        raise InputError("RUN_ACTIVE", f"Run {run.id} is at work already.") from None
+        yield
+    finally:
+        lock.release()
 
 
 def _is_about_to_start(run: Run) -> bool:
@@ -197,7 +203,9 @@ def _is_about_to_start(run: Run) -> bool:
     child = _CHILDREN.get(run.folder)
     if child is not None:
         return child.poll() is None
-    return run.read_status().state == "queued" and 0 <= time.time() - run.status_written < STARTING_SECONDS
+    status = run.read_status()
+    has_held_it = status.pid is not None  # the first thing that it writes
+    return status.state == "queued" and not has_held_it and 0 <= time.time() - run.status_written < STARTING_SECONDS
 
 
 def name_device(device: str) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
-import os
-import signal
+import threading
+from pathlib import Path
 
 import pytest
 
 from pca_core.checks import InputError
-from pca_core.runs import RunStore, Supervisor
-from pca_core.runs import supervisor as supervisor_module
-from tests.faults.conftest import is_running, wait_for
+from pca_core.runs import Run, RunStore, Supervisor
+from pca_core.runs.foreground import open_folder, working_on
+from pca_core.runs.supervisor import device_lock
+from tests.faults.conftest import wait_for
 
 BRIEF = "tests.faults.work:brief"
 STUBBORN = "tests.faults.work:stubborn"
@@ -56,6 +57,81 @@ def test_a_double_click_is_one_run(supervisor, request_of):
     assert [run.id for run in supervisor.store.list()] == [first.id]
 
 
+def _click(root: str, request, barrier, path: str) -> None:
+    """One of several servers that are asked for the same at the same time."""
+    own = Supervisor(RunStore(root))
+    barrier.wait()
+    run = own.start(request, token="click", work=BRIEF)
+    Path(path).write_text(run.id)
+    wait_for(lambda: not own.reconcile(run).is_active, 30, "the run")
+
+
+def test_a_double_click_in_six_processes_is_one_run(store, request_of, tmp_path):
+    context = multiprocessing.get_context("fork")
+    barrier, request = context.Barrier(6), request_of()
+    processes = [
+        context.Process(target=_click, args=(str(store.root), request, barrier, str(tmp_path / f"told-{number}")))
+        for number in range(6)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 6
+    told = {(tmp_path / f"told-{number}").read_text() for number in range(6)}
+    assert {run.id for run in store.list()} == told
+    assert len(told) == len((store.root / "times.jsonl").read_text().splitlines()) == 1
+    assert list(store.folder.iterdir()) == [store.folder / told.pop()], "the losers leave nothing"
+
+
+def test_a_token_serves_again_once_its_run_is_deleted(supervisor, request_of):
+    first = supervisor.start(request_of(), token="click", work=BRIEF)
+    wait_for(lambda: supervisor.reconcile(first).state == "done" and not first.is_alive, 20, "a brief run")
+    supervisor.store.delete(first)
+    assert supervisor.start(request_of(), token="click", work=BRIEF).id != first.id
+    assert [run.id for run in supervisor.store.list()] != [first.id]
+
+
+def test_of_two_resumes_one_is_told_no(supervisor, request_of):
+    run = supervisor.store.create(request_of())
+    run.write_status(state="interrupted")
+    barrier, answers = threading.Barrier(4), []
+
+    def resume() -> None:
+        barrier.wait()
+        try:
+            answers.append(Supervisor(supervisor.store).resume(run, work=STUBBORN).id)
+        except InputError as error:
+            answers.append(error.code)
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == sorted([run.id, *["RUN_ACTIVE"] * 3])
+    wait_for(lambda: run.read_status().state == "running", 20, "the run")
+
+
+def test_looking_at_a_run_never_makes_it_seem_alive(supervisor, request_of):
+    """Two that look at once must not take each other for the worker, or nobody would start the run."""
+    run, stop, seen = supervisor.store.create(request_of()), threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            seen.append(Run(run.folder).is_alive)
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    mine = [run.is_alive for _ in range(500)]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not any(mine + seen)
+    assert not (run.folder / "worker.lock").exists(), "a look leaves no file: it works where nothing can be written"
+
+
 def test_the_queue_shows_places_and_lets_go(supervisor, request_of):
     first = supervisor.start(request_of(), work=STUBBORN)
     wait_for(lambda: first.read_status().state == "running", 20, "the first run")
@@ -72,49 +148,35 @@ def test_the_queue_shows_places_and_lets_go(supervisor, request_of):
     assert third.read_status().state == "queued"
 
 
-def test_a_worker_that_heeds_nothing_is_killed(supervisor, request_of, monkeypatch):
-    monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.4)
-    run = supervisor.start(request_of(), work=STUBBORN)
-    wait_for(lambda: run.read_status().state == "running", 20, "the run")
-    pid = run.read_status().pid
-    supervisor.cancel(run)
-    wait_for(lambda: supervisor.reconcile(run).state == "cancelled", 10, "killing it")
-    assert not is_running(pid)
+def test_the_shell_and_the_app_share_a_device(supervisor, request_of, tmp_path, monkeypatch):
+    """A run in a folder of its own holds, and waits for, the very lock of the runs of the app."""
+    monkeypatch.setattr("pca_core.runs.foreground.OWN_SECONDS", 0.1)
+    store = supervisor.store
+    shell = open_folder(tmp_path / "deep" / "run", request_of(), is_resumed=False)
+    with working_on(shell, store):
+        queued = supervisor.start(request_of(), work=STUBBORN)
+        wait_for(lambda: queued.is_alive, 20, "the waiting child")
+        assert supervisor.queue_position(queued) == 1
+        with pytest.raises(InputError) as error, working_on(shell, store):
+            pass
+        assert error.value.code == "RUN_ACTIVE"
+    wait_for(lambda: queued.read_status().state == "running", 20, "the run of the app")
+    timer = threading.Timer(1.0, supervisor.pause, (shell,))
+    timer.start()
+    with pytest.raises(InputError, match="paused while it waited"), working_on(shell, store):
+        pass
+    assert shell.read_status().state == "paused"
+    supervisor.resume(shell, work=BRIEF)
+    wait_for(lambda: shell.is_alive, 20, "the waiting child")
+    assert supervisor.queue_position(shell) == 1
+    assert [path.parent for path in tmp_path.rglob("devices")] == [store.root]
 
 
-def test_a_number_that_another_process_got_is_left_alone(supervisor, request_of, monkeypatch):
-    monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.0)
-    run = supervisor.start(request_of(), work=STUBBORN)
-    wait_for(lambda: run.read_status().state == "running", 20, "the run")
-    pid = run.read_status().pid
-    run.write_status(pid=os.getpid())  # this very process: it would not live to tell
-    supervisor.cancel(run)
-    supervisor.reconcile(run)
-    run.write_status(pid=pid)
-    assert is_running(os.getpid())
-
-
-def test_a_hung_worker_is_told(supervisor, request_of, monkeypatch):
-    run = supervisor.start(request_of(), work=STUBBORN)
-    wait_for(lambda: run.read_status().state == "running", 20, "the run")
-    os.kill(run.read_status().pid, signal.SIGSTOP)
-    run.beat()
-    assert not run.is_stalled
-    monkeypatch.setattr("pca_core.runs.folder.STALLED_AFTER", -1.0)
-    assert run.is_stalled
-    monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.2)
-    supervisor.cancel(run)
-    wait_for(lambda: supervisor.reconcile(run).state == "cancelled", 10, "killing a stopped worker")
-
-
-def test_the_date_may_jump(supervisor, request_of, monkeypatch):
-    run = supervisor.start(request_of(), work=STUBBORN)
-    wait_for(lambda: run.read_status().state == "running", 20, "the run")
-    run.beat()
-    for jump in (-86400, 86400):
-        monkeypatch.setattr("time.time", lambda jump=jump: 1.8e9 + jump)
-        assert not run.is_stalled
-        assert supervisor.reconcile(run).state == "running"
+def test_a_device_has_one_lock_whatever_it_is_called(store, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    names = [Path(device_lock(store, name).lock_file).name for name in ("cuda", "cuda:0", "auto", "cuda:1", "cpu")]
+    assert names == ["cuda-0.lock"] * 3 + ["cuda-1.lock", "cpu.lock"]
 
 
 def test_a_state_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, request_of):

@@ -34,3 +34,13 @@ def stubborn(folder: Path) -> int:
     _write_status(folder, state="running")
     time.sleep(120)
     return 0
+
+
+def beating(folder: Path) -> int:
+    """Heed nothing, but show signs of life all the time."""
+    _write_status(folder, state="running")
+    while True:
+        temporary = folder / ".heartbeat"
+        temporary.write_text(str(time.monotonic()))
+        os.replace(temporary, folder / "heartbeat")
+        time.sleep(0.05)

@@ -9,12 +9,14 @@ import pytest
 from pca_core.cli import main
 from pca_core.data import FolderDataset
 from pca_core.models import load_checkpoint, save_checkpoint
-from pca_core.runs import Run
+from pca_core.runs import Run, RunStore, Supervisor
+from pca_core.runs.supervisor import device_lock
 from tests.unit.adaptation_data import make_checkpoint, make_domains
 
 
 @pytest.fixture
-def arguments(tmp_path) -> list[str]:
+def arguments(tmp_path, monkeypatch) -> list[str]:
+    monkeypatch.setenv("CYCLELENS_STATE", str(tmp_path / "state"))  # the device's lock of this machine is not for tests
     source, target = make_domains(tmp_path / "data")
     net = tmp_path / "data/net.safetensors"
     save_checkpoint(net, make_checkpoint(FolderDataset(source)))
@@ -45,7 +47,7 @@ def test_seeds_and_controls_side_by_side(arguments, tmp_path, capsys):
     assert main(["runs", "compare", *folders]) == 0
     text = capsys.readouterr().out
     assert "over the better control" in text
-    assert "2 seeds" in text
+    assert any(line.split()[:2] == ["plca", "2"] for line in text.splitlines())
 
 
 def test_knobs_reach_the_run(arguments, tmp_path):
@@ -105,3 +107,44 @@ def test_runs_of_the_machine(arguments, tmp_path, capsys):
     assert "RUN_NOT_FOUND" in capsys.readouterr().err
     assert main(["runs", *state, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.fixture
+def paused(arguments, tmp_path, monkeypatch) -> Run:
+    """A run in a folder of its own that was paused after its first of two steps."""
+    real = Run.append_metrics
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Run, "append_metrics", lambda run, record: (real(run, record), record["step"] == 1 and run.raise_flag("pause"))
+        )
+        assert main([*arguments, *out(tmp_path), "--method", "source-only", "--save-every", "100"]) == 130
+    return Run(tmp_path / "run")
+
+
+def test_a_run_of_the_shell_goes_on_from_anywhere(paused, tmp_path, capsys, monkeypatch):
+    """Its worker is a child then, with torch and all; the device's lock is that of the state folder."""
+    monkeypatch.chdir("/")
+    assert main(["runs", "resume", str(paused.folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["state"], found["step"]) == ("done", 2), paused.read_log()
+    assert [record["step"] for record in paused.read_metrics()] == [0, 1, 2]
+    assert load_checkpoint(paused.adapted_path).notes["adaptation_step"] == 2
+    assert (tmp_path / "state/devices/cpu.lock").exists()
+    assert main(["runs", "resume", str(paused.folder)]) == 2
+    assert "RUN_DONE" in capsys.readouterr().err
+
+
+def test_what_waits_can_be_paused_and_cancelled(paused, capsys):
+    """The device is held by this test, so that its run waits in the queue."""
+    store = RunStore()
+    with device_lock(store, "cpu"):
+        waiting = Supervisor(store).start(paused.request)
+        assert main(["runs", "list"]) == 0
+        assert "queued, 1 before" in capsys.readouterr().out
+        assert main(["runs", "pause", waiting.id]) == 0
+        assert capsys.readouterr().out.startswith(f"{waiting.id} is paused at step 0.")
+        Supervisor(store).resume(waiting)
+        assert main(["runs", "cancel", waiting.id, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["state"] == "cancelled"
+    assert main(["runs", "cancel", str(paused.folder)]) == 0
+    assert "cancelled at step 1" in capsys.readouterr().out

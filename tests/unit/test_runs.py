@@ -16,7 +16,7 @@ from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, ex
 from pca_core.runs.folder import create_folder
 from pca_core.runs.intake import MAX_FILES, take_images
 from pca_core.runs.preflight import check, check_in_child
-from pca_core.runs.previews import MAX_PREVIEWS, read_pictures, read_traces
+from pca_core.runs.previews import read_pictures, read_traces
 from pca_core.runs.store import describe_environment
 from pca_core.runs.summary import relative_to_first, seconds_left, thin
 from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
@@ -90,22 +90,27 @@ def test_torn_lines_are_dropped(tmp_path, request_):
 
 def test_a_log_does_not_grow_without_end(tmp_path, request_):
     run = make_run(tmp_path / "run", request_)
-    for number in range(300):
-        run.log(f"{number} " + "x" * 2000)
-    assert (run.folder / "log.txt").stat().st_size < 300_000
-    assert "299 x" in run.read_log(1)
+    path = run.folder / "log.txt"
+    with path.open("ab", buffering=0) as printed:  # as the worker's own output is
+        for number in range(300):
+            run.log(f"{number} " + "x" * 2000)
+        assert path.stat().st_size < 300_000
+        assert "299 x" in run.read_log(1)
+        printed.write(b"y" * 300_000 + b"\nthe last words\n")
+        run.cap_log()
+        assert path.stat().st_size < 300_000
+        printed.write(b"and more\n")
+    assert run.read_log(2).splitlines() == ["the last words", "and more"]
 
 
-def test_previews_are_thinned_out(tmp_path, request_):
-    request = replace(
-        request_, config=replace(TINY, steps=MAX_PREVIEWS + 8, evaluate_every=1, method="source-only"), save_every=100
-    )
+def test_previews_are_thinned_out(tmp_path, request_, monkeypatch):
+    monkeypatch.setattr("pca_core.runs.previews.MAX_PREVIEWS", 4)
+    request = replace(request_, config=replace(TINY, steps=9, evaluate_every=1, method="source-only"), save_every=100)
     run = make_run(tmp_path / "run", request)
     assert execute(run) == "done"
     steps = sorted(run.previews())
-    assert len(steps) <= MAX_PREVIEWS
-    assert steps[0] == 0
-    assert steps[-1] == MAX_PREVIEWS + 8
+    assert 3 <= len(steps) <= 4
+    assert (steps[0], steps[-1]) == (0, 9)
 
 
 def test_runs_are_found_by_the_beginning_of_their_name(tmp_path, request_):
