@@ -47,6 +47,15 @@ def test_of_fifty_starts_never_two_run(store, request_of):
     assert {run.read_status().state for run in store.list()} == {"done"}
 
 
+def test_the_first_come_is_the_first_served(supervisor, request_of):
+    with device_lock(supervisor.store, "cpu"):
+        runs = [supervisor.start(request_of(), work=BRIEF) for _ in range(5)]
+        wait_for(lambda: all(run.is_alive for run in runs), 20, "the queue")
+    wait_for(lambda: all(supervisor.reconcile(run).state == "done" for run in runs), 30, "the runs")
+    served = [json.loads(line)["id"] for line in (supervisor.store.root / "times.jsonl").read_text().splitlines()]
+    assert served == [run.id for run in runs]
+
+
 def test_a_double_click_is_one_run(supervisor, request_of):
     first = supervisor.start(request_of(), token="click", work=BRIEF)
     second = supervisor.start(request_of(), token="click", work=BRIEF)
@@ -116,6 +125,9 @@ def test_of_two_resumes_one_is_told_no(supervisor, request_of):
 def test_looking_at_a_run_never_makes_it_seem_alive(supervisor, request_of):
     """Two that look at once must not take each other for the worker, or nobody would start the run."""
     run, stop, seen = supervisor.store.create(request_of()), threading.Event(), []
+    assert not run.is_alive
+    assert not (run.folder / "worker.lock").exists(), "a look leaves no file: it works where nothing can be written"
+    (run.folder / "worker.lock").touch()
 
     def look() -> None:
         while not stop.is_set():
@@ -129,7 +141,8 @@ def test_looking_at_a_run_never_makes_it_seem_alive(supervisor, request_of):
     for thread in threads:
         thread.join()
     assert not any(mine + seen)
-    assert not (run.folder / "worker.lock").exists(), "a look leaves no file: it works where nothing can be written"
+    with run.lock():
+        assert run.is_alive
 
 
 def test_the_queue_shows_places_and_lets_go(supervisor, request_of):
