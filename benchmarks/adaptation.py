@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> list[Row]:
     held_out = open_dataset(arguments.held_out, include=arguments.include_held_out) if arguments.held_out else None
     scorer = Scorer(open_dataset(arguments.scored_target, domain="target"), held_out)
     preset = PRESETS[arguments.preset]
-    preset = replace(preset, steps=arguments.steps or preset.steps, evaluate_every=10**9)
+    preset = replace(preset, steps=arguments.steps or preset.steps)
     before, adabn = Row("before", 0), Row("adabn", 0)
     scorer.add(before, checkpoint, 0.0)
     started = time.perf_counter()
