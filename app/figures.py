@@ -123,24 +123,9 @@ def class_bars(scores: Sequence[NetScore], space: LabelSpace) -> go.Figure:
 def flow_change(change: np.ndarray, names: Sequence[str], title: str) -> go.Figure:
     """Change of class flow in points of each row: blue is more, orange is less."""
     limit = max(float(np.nanmax(np.abs(change))), 1e-6)
-    figure = go.Figure(
-        go.Heatmap(
-            z=change,
-            x=list(names),
-            y=list(names),
-            colorscale=[[0, "#D55E00"], [0.5, "#F4F4F4"], [1, "#0072B2"]],
-            zmin=-limit,
-            zmax=limit,
-            xgap=1,
-            ygap=1,
-            colorbar={"title": "of row", "tickformat": "+.0%"},
-            hovertemplate="%{y} → %{x}: %{z:+.1%}<extra></extra>",
-        )
-    )
-    figure.update_yaxes(autorange="reversed", title="Own class")
-    figure.update_xaxes(tickangle=-45)
-    figure.update_layout(title=title, height=440, margin={"l": 10, "r": 10, "t": 50, "b": 10})
-    return figure
+    colours = [[0, "#D55E00"], [0.5, "#F4F4F4"], [1, "#0072B2"]]
+    figure = _class_heatmap(change, names, title, colorscale=colours, zmin=-limit, zmax=limit)
+    return figure.update_traces(colorbar_tickformat="+.0%", hovertemplate="%{y} → %{x}: %{z:+.1%}<extra></extra>")
 
 
 def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figure:
@@ -151,21 +136,14 @@ def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figu
         names: K class names.
         title: Of the figure.
     """
-    figure = go.Figure(
-        go.Heatmap(
-            z=row_shares(counts),
-            x=list(names),
-            y=list(names),
-            customdata=counts,
-            colorscale="Viridis",
-            zmin=0,
-            zmax=1,
-            xgap=1,
-            ygap=1,
-            colorbar={"title": "of row", "tickformat": ".0%"},
-            hovertemplate="%{y} → %{x}: %{z:.1%} (%{customdata} pixels)<extra></extra>",
-        )
-    )
+    figure = _class_heatmap(row_shares(counts), names, title, customdata=counts, colorscale="Viridis", zmin=0, zmax=1)
+    return figure.update_traces(hovertemplate="%{y} → %{x}: %{z:.1%} (%{customdata} pixels)<extra></extra>")
+
+
+def _class_heatmap(shares: np.ndarray, names: Sequence[str], title: str, **options: object) -> go.Figure:
+    """(K, K) shares of rows, own class downwards."""
+    bar = {"title": "of row", "tickformat": ".0%"}
+    figure = go.Figure(go.Heatmap(z=shares, x=list(names), y=list(names), xgap=1, ygap=1, colorbar=bar, **options))
     figure.update_yaxes(autorange="reversed", title="Own class")
     figure.update_xaxes(tickangle=-45)
     figure.update_layout(title=title, height=440, margin={"l": 10, "r": 10, "t": 50, "b": 10})
