@@ -88,14 +88,6 @@ class Run:
         write_atomic(self.folder / "status.json", json.dumps(asdict(status), indent=1).encode())
         return status
 
-    @property
-    def status_written(self) -> float:
-        """When the status was last written, seconds since 1970; 0 when it is gone."""
-        try:
-            return (self.folder / "status.json").stat().st_mtime
-        except OSError:
-            return 0.0
-
     # What a worker reports
 
     def append_metrics(self, record: dict[str, Any]) -> None:

@@ -25,7 +25,6 @@ from pca_core.runs.store import RunStore
 from pca_core.storage import check_writable
 
 GRACE_SECONDS = 10.0  # from the flag to SIGTERM, and from there to SIGKILL
-STARTING_SECONDS = 20.0  # a child of another process that was just started may not hold its lock yet
 CLAIM_SECONDS = 5.0  # a worker that has told its end may need as long until it is gone
 LOST = "The worker ended before the run did. Resume to go on from the newest checkpoint."
 KILLED = "The worker did not stop by itself and was ended. Resume to go on from the newest checkpoint."
@@ -204,8 +203,7 @@ def _is_about_to_start(run: Run) -> bool:
     if child is not None:
         return child.poll() is None
     status = run.read_status()
-    has_held_it = status.pid is not None  # the first thing that it writes
-    return status.state == "queued" and not has_held_it and 0 <= time.time() - run.status_written < STARTING_SECONDS
+    return status.state == "queued" and waiting.is_about_to_start(run.folder, status.pid)
 
 
 def name_device(device: str) -> str:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 POLL_SECONDS = 0.15
 MOST_POLL_SECONDS = 1.5
 OWN_SECONDS = 3.0
+STARTING_SECONDS = 20.0  # a child that was just started may not hold its lock yet
 WORK = "pca_core.runs.turn:work"
 
 
@@ -101,11 +102,20 @@ def waiting_orders(runs: Path, device: str) -> list[tuple[float, str]]:
     for path in runs.glob("*-*"):
         try:
             status = json.loads((path / "status.json").read_bytes())
-            if status["state"] == "queued" and read_device(path) == device and is_held(path / "worker.lock"):
+            is_waiting = status["state"] == "queued" and read_device(path) == device
+            if is_waiting and (is_held(path / "worker.lock") or is_about_to_start(path, status["pid"])):
                 found.append((status["created"], path.name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found)
+
+
+def is_about_to_start(run: Path, pid: int | None) -> bool:
+    """Whether the child of a queued run may not hold its lock yet; the first thing that it writes under it is its pid."""
+    try:
+        return pid is None and 0 <= time.time() - (run / "status.json").stat().st_mtime < STARTING_SECONDS
+    except OSError:
+        return False
 
 
 def read_device(run: Path) -> str | None:

@@ -23,6 +23,8 @@ from pca_core.runs.signals import Stopped, asked_to_stop, beating, heed, interru
 from pca_core.runs.waiting import identify_process
 from pca_core.storage import write_atomic
 
+TOLD_SECONDS = 0.5  # a status is synced to the disk, which takes longer than a quick step
+
 Progress = Callable[[AdaptationStep, int], None]
 
 
@@ -61,7 +63,8 @@ def _end(run: Run, end: dict[str, str | None]) -> str:
     run.free_reserve()
     with suppress(OSError):
         run.log(f"{end['state']} {end['message']}".strip())
-    run.write_status(**end, finished=time.time(), pid=None, pid_started=None)
+    taken = [record["step"] for record in run.read_metrics()[-1:]] or [run.read_status().step]
+    run.write_status(**end, step=taken[0], finished=time.time(), pid=None, pid_started=None)
     run.lower_flags()  # last: whoever is killed before has not forgotten that it was cancelled
     return end["state"]
 
@@ -116,9 +119,13 @@ def _work(run: Run, progress: Progress | None) -> None:
 
 
 def _take_steps(run: Run, adaptation: Adaptation, previewer: Previewer, progress: Progress | None) -> None:
+    told = 0.0
     for step in adaptation:
         run.append_metrics({**step.to_dict(), "time": time.time()})
-        run.write_status(step=step.step)
+        is_last = step.step == adaptation.num_steps
+        if is_last or time.monotonic() - told > TOLD_SECONDS:
+            run.write_status(step=step.step)
+            told = time.monotonic()
         if progress:
             progress(step, adaptation.num_steps)
         if step.health is not None:
@@ -126,10 +133,10 @@ def _take_steps(run: Run, adaptation: Adaptation, previewer: Previewer, progress
         stop = asked_to_stop(run)
         distributed.agree(stop is not None)
         if stop:
-            run.write_status(state="stopping")
-        if stop or step.step % run.request.save_every == 0 or step.step == adaptation.num_steps:
+            run.write_status(state="stopping", step=step.step)
+        if stop or is_last or step.step % run.request.save_every == 0:
             _publish(run, adaptation)
-        if stop and step.step < adaptation.num_steps:
+        if stop and not is_last:
             raise Stopped(stop)
 
 

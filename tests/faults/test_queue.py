@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+import sys
 import threading
 from pathlib import Path
 
@@ -54,6 +55,27 @@ def test_the_first_come_is_the_first_served(supervisor, request_of):
     wait_for(lambda: all(supervisor.reconcile(run).state == "done" for run in runs), 30, "the runs")
     served = [json.loads(line)["id"] for line in (supervisor.store.root / "times.jsonl").read_text().splitlines()]
     assert served == [run.id for run in runs]
+
+
+def test_none_is_overtaken_while_its_child_starts(supervisor, request_of, monkeypatch):
+    """The first child is slow to come; the second waits for it all the same."""
+    monkeypatch.setattr("pca_core.runs.supervisor.sys.executable", str(slow_python(supervisor.store.root, 1.0)))
+    first = supervisor.start(request_of(), work=BRIEF)
+    monkeypatch.undo()
+    second = supervisor.start(request_of(), work=BRIEF)
+    assert supervisor.queue_position(second) == 1
+    wait_for(lambda: all(supervisor.reconcile(run).state == "done" for run in (first, second)), 30, "the runs")
+    served = [json.loads(line)["id"] for line in (supervisor.store.root / "times.jsonl").read_text().splitlines()]
+    assert served == [first.id, second.id]
+
+
+def slow_python(folder: Path, seconds: float) -> Path:
+    """An interpreter that takes its time to start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "python"
+    path.write_text(f'#!/bin/sh\nsleep {seconds}\nexec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 def test_a_double_click_is_one_run(supervisor, request_of):
