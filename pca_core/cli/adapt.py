@@ -13,11 +13,11 @@ import torch
 from tqdm import tqdm
 
 from pca_core.adaptation import CONTROLS, METHODS, PRESETS, AdaptationConfig, AdaptationStep, config_from_dict, config_to_dict
-from pca_core.adaptation.distributed import process_group, rank
+from pca_core.adaptation.distributed import agree, process_group, rank, world_size
 from pca_core.checks import InputError
 from pca_core.cli import common
 from pca_core.device import pick_device
-from pca_core.runs import DataChoice, Run, RunRequest, RunStore, execute
+from pca_core.runs import DataChoice, Run, RunRequest, RunStore, execute, waiting
 from pca_core.runs.foreground import open_folder, working_on
 from pca_core.runs.summary import SCORED_ON_LABELS, summarise_run
 from pca_core.runs.worker import follow
@@ -56,19 +56,34 @@ def add_parser(subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with process_group(pick_device(arguments.device)) as device:
-        runs = [_run_one(arguments, request, folder) for request, folder in _plan(arguments, device)]
-    if rank() > 0 or None in runs:
+        runs = _run_all(arguments, _plan(arguments, device))
+    if rank() > 0:
         return 0
-    failed = [one for one in runs if one.read_status().state == "failed"]
-    if failed:
-        status = failed[0].read_status()
-        raise InputError(f"RUN_{status.code}".upper(), status.message)
+    _check_failure(runs[-1])
     stopped = [one for one in runs if one.read_status().state != "done"]
     if stopped:
         print(f"cyclelens: {stopped[0].read_status().state}; go on with --resume.", file=sys.stderr)
         return 130
     _tell(arguments, runs)
     return 0
+
+
+def _run_all(arguments: argparse.Namespace, plan: list[tuple[RunRequest, Path]]) -> list[Run]:
+    """One after the other; a run that did not come to its end ends the series."""
+    runs: list[Run] = []
+    for number, (request, folder) in enumerate(plan):
+        # Of a series that was stopped, the runs behind the stopped one were never begun.
+        is_resumed = arguments.resume and (number == 0 or (folder / "run.json").exists())
+        runs.append(_run_one(request, folder, is_resumed))
+        if agree(rank() == 0 and runs[-1].read_status().state != "done"):
+            break
+    return runs
+
+
+def _check_failure(run: Run) -> None:
+    status = run.read_status()
+    if status.state == "failed":
+        raise InputError(f"RUN_{status.code}".upper(), status.message)
 
 
 def make_config(arguments: argparse.Namespace) -> AdaptationConfig:
@@ -132,12 +147,14 @@ def _request(arguments: argparse.Namespace, device: torch.device) -> RunRequest:
     )
 
 
-def _run_one(arguments: argparse.Namespace, request: RunRequest, folder: Path) -> Run | None:
-    """Work on one run in this process; None in the processes beside the first."""
-    found = open_folder(folder, request, is_resumed=arguments.resume)
+def _run_one(request: RunRequest, folder: Path, is_resumed: bool) -> Run:
+    """Work on one run in this process, or follow the first process in the others."""
+    found = open_folder(folder, request, is_resumed=is_resumed)
     if rank() > 0:
         follow(found)
-        return None
+        return found
+    if waiting.is_held(RunStore().root / "devices" / waiting.lock_name(request.device)):
+        print(f"cyclelens: another run works on {request.device}; this one waits for it.", file=sys.stderr)
     bar = tqdm(total=request.config.steps, unit="step", file=sys.stderr, disable=None, desc=request.config.method)
 
     def show(step: AdaptationStep, num_steps: int) -> None:
@@ -148,6 +165,8 @@ def _run_one(arguments: argparse.Namespace, request: RunRequest, folder: Path) -
     with bar, working_on(found, RunStore()):
         if found.read_status().state != "done":
             execute(found, show)
+    if world_size() > 1:
+        _check_failure(found)  # the others wait for this process in the middle of a step: only its end frees them
     return found
 
 

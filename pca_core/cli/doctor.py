@@ -23,6 +23,10 @@ NEEDED = (
     "safetensors",
     "psutil",
     "tqdm",
+    "filelock",
+    "jinja2",
+    "platformdirs",
+    "pydantic",
 )
 OPTIONAL = {
     "numba": "the fused pass of association on the CPU",

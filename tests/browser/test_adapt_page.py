@@ -74,21 +74,21 @@ def test_upload_run_cancel_compare(page, url, world):
     page.wait_for_function(f"({POINTS})() === 10", timeout=20_000)
     assert lengths == sorted(lengths)
     assert lengths[0] < 10
-    assert page.get_by_text("at step 10 (below)").is_visible()
-    assert page.get_by_role("button", name="Download net").is_visible()
+    page.get_by_text("at step 10 (below)").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Download net").wait_for(timeout=20_000)
 
     set_steps(page, 100_000)
     start(page)
     page.get_by_text("of 100000", exact=False).wait_for(timeout=90_000)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled after step", exact=False).wait_for(timeout=60_000)
-    assert page.get_by_role("button", name="Resume").is_visible()
+    page.get_by_role("button", name="Resume").wait_for(timeout=20_000)
 
     page.get_by_role("link", name="Compare").click()
     page.locator(".ba-root[data-ready=true]").wait_for(timeout=60_000)
     page.get_by_role("button", name="Score").click()
     page.get_by_text("Metrics (CSV)").wait_for(timeout=60_000)
-    assert page.get_by_text("Scored on labels that were not used").is_visible()
+    page.get_by_text("Scored on labels that were not used").wait_for(timeout=20_000)
 
 
 def test_the_divider_follows_pointer_and_keys(page, url):

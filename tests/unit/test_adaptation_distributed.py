@@ -14,8 +14,11 @@ import torch
 from pca_core.adaptation import distributed
 from pca_core.adaptation.distributed import CrossProcessBatchNorm
 from pca_core.checks import InputError
+from pca_core.data import FolderDataset
+from pca_core.models import load_checkpoint, save_checkpoint
+from pca_core.runs import Run
 from tests.conftest import ROOT
-from tests.unit.adaptation_data import make_domains
+from tests.unit.adaptation_data import make_checkpoint, make_domains
 
 SCRIPT = "tests/unit/distributed_run.py"
 
@@ -69,3 +72,24 @@ def test_alone_everything_is_as_without_processes():
     assert torch.equal(made(x), plain(x))
     assert torch.equal(made.eval()(x), plain.eval()(x))
     assert torch.equal(made.running_var, plain.running_var)
+
+
+def test_the_command_under_torchrun(tmp_path):
+    source, target = make_domains(tmp_path / "data")
+    net = tmp_path / "net.safetensors"
+    save_checkpoint(net, make_checkpoint(FolderDataset(source)))
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=127.0.0.1:0",
+    ]
+    command = [*torchrun, "-m", "pca_core.adaptation", "--source", str(source), "--target", str(target), "--checkpoint", str(net)]
+    run([*command, "--steps", "3", "--save-every", "2", "--out", str(tmp_path / "run")], tmp_path / "run/run.json")
+    found = Run(tmp_path / "run")
+    assert found.read_status().state == "done"
+    assert [record["step"] for record in found.read_metrics()] == [0, 1, 2, 3]
+    layer = load_checkpoint(found.adapted_path).model.stem[1]
+    assert type(layer) is torch.nn.BatchNorm2d, "the result is an ordinary net"

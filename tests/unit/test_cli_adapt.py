@@ -148,3 +148,20 @@ def test_what_waits_can_be_paused_and_cancelled(paused, capsys):
         assert json.loads(capsys.readouterr().out)["state"] == "cancelled"
     assert main(["runs", "cancel", str(paused.folder)]) == 0
     assert "cancelled at step 1" in capsys.readouterr().out
+
+
+def test_a_stopped_run_ends_its_series(arguments, tmp_path, monkeypatch):
+    options = [*arguments, *out(tmp_path), "--seeds", "2", "--save-every", "1"]
+    real = Run.append_metrics
+
+    def interrupt(run, record):
+        real(run, record)
+        if record["step"] == 1:
+            run.raise_flag("pause")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "append_metrics", interrupt)
+        assert main(options) == 130
+    assert not (tmp_path / "run-seed1").exists()
+    assert main([*options, "--resume"]) == 0
+    assert Run(tmp_path / "run-seed1").read_status().state == "done"
