@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ SHARED = ROOT.parent / "shared"
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Runs of tests, and of servers that they start, stay away from those of the person who runs them."""
     os.environ["CYCLELENS_STATE"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hears_interrupts() -> None:
+    """A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_two_images_are_learnt_by_heart(tmp_path):
 
 
 def test_a_diverging_run_stops_with_the_step_and_writes_nothing(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("pca_core.losses.segmentation.cross_entropy_loss", lambda *_: torch.tensor(torch.nan))
+    monkeypatch.setattr("pca_core.losses.segmentation.cross_entropy_loss", lambda *_, **__: torch.tensor(torch.nan))
     with pytest.raises(FloatingPointError, match="nan at step 1"):
         run(data, tmp_path / "a.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
