@@ -13,6 +13,7 @@ from app.text import escape
 from pca_core.association import AssociationConfig, describe_trace
 from pca_core.checks import InputError
 from pca_core.comparison import OUTCOMES, NetScore, Report, compare_trace, overlay_outcome, pack_net, to_csv, write_report
+from pca_core.data.streets import HELD_OUT
 from pca_core.render import overlay_classes
 from pca_core.runs.summary import SCORED_ON_LABELS
 from pca_core.types import Sample
@@ -68,6 +69,8 @@ def _choose_image(net: str) -> tuple[Sample, str]:
     usual = session.show_folder(session.get_choice("target").folder)
     if usual == session.UPLOADS:
         usual = run.request.target.where if run else "streets:dusk-rain"
+    if usual == "streets:dusk-rain":
+        usual += HELD_OUT  # the settings of `quick` were chosen with labels of the others
     folder = left.text_input("Images", usual, key="compare_folder", help="Any data set; labels beside the images are scored on.")
     dataset = cache.get_dataset(folder.strip(), "target", "error", space)
     chosen = session.get_choice("target").name

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.state import runs
 from pca_core.adaptation import METHODS, PRESETS
 
 SECONDS = 120
@@ -62,6 +65,16 @@ def test_no_target_images_leave_the_check_waiting(adapt):
     assert adapt.button(key="adapt_check").disabled
 
 
+@pytest.fixture
+def _no_runs(tmp_path, monkeypatch) -> Iterator[None]:
+    """A store of its own, whatever other tests have run."""
+    monkeypatch.setenv("CYCLELENS_STATE", str(tmp_path))
+    runs.get_supervisor.clear()
+    yield
+    runs.get_supervisor.clear()
+
+
+@pytest.mark.usefixtures("_no_runs")
 def test_nothing_to_compare_says_what_to_do():
     def page():
         import streamlit as st
