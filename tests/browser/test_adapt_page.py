@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pca_core.data import FolderDataset
 from pca_core.models import save_checkpoint
+from pca_core.runs import DataChoice, RunRequest, RunStore
 from tests.conftest import ROOT
-from tests.unit.adaptation_data import make_checkpoint, make_domains
+from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 MAIN = ROOT / "app/main.py"
@@ -91,6 +93,19 @@ def test_upload_run_cancel_compare(page, url, world):
     page.get_by_text("Scored on labels that were not used").wait_for(timeout=20_000)
 
 
+@pytest.fixture
+def _finished_run(world) -> Iterator[None]:
+    """A run in the store whose result is there."""
+    source, target, net = world
+    store = RunStore()
+    run = store.create(RunRequest(str(net), DataChoice(str(source)), DataChoice(str(target)), TINY, device="cpu"))
+    save_checkpoint(run.adapted_path, make_checkpoint(FolderDataset(source), seed=1))
+    run.write_status(state="done", step=TINY.steps)
+    yield
+    store.delete(run)
+
+
+@pytest.mark.usefixtures("_finished_run")
 def test_the_divider_follows_pointer_and_keys(page, url):
     page.goto(f"{url}/compare")
     frame = page.locator(".ba-root[data-ready=true] .ba-frame")
