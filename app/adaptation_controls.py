@@ -114,8 +114,14 @@ def _objective(config: AdaptationConfig, name: str) -> AdaptationConfig:
         "Mixed views", config.with_mixing, key=f"adapt_mixing {name}",
         help="Self-training sees target views with half of the classes of a source view pasted over them.",
     )  # fmt: skip
-    config = replace(config, with_mixing=with_mixing)
-    return replace(config, weights=weights, association=terms, with_self_training=with_self_training, confidence=confidence)
+    return replace(
+        config,
+        weights=weights,
+        association=terms,
+        with_self_training=with_self_training,
+        confidence=confidence,
+        with_mixing=with_mixing,
+    )
 
 
 def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
@@ -132,7 +138,6 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
         "Class balance", 0.0, 1.0, config.class_balance, 0.1, key=f"adapt_class_balance {name}",
         help="Weight of rare classes in the source's cross-entropy: 0 counts pixels, 1 counts classes.",
     )  # fmt: skip
-    config = replace(config, class_balance=balance)
     batch = one.number_input(
         "Pairs a pass", 1, 64, config.batch_size, key=f"adapt_batch {name}",
         help="Source and target images in the net at a time.",
@@ -168,6 +173,7 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
         config,
         colour_transfer=transfer,
         rare_class=rare,
+        class_balance=balance,
         batch_size=int(batch),
         accumulation=int(accumulation),
         augmentation=views[0],

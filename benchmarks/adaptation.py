@@ -15,20 +15,17 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig, adapt, with_target_statistics
 from pca_core.data import FolderDataset, open_dataset
+from pca_core.data.streets import BUILT_IN_NET
 from pca_core.device import pick_device
 from pca_core.inference import evaluate
 from pca_core.metrics import score
 from pca_core.models import Checkpoint, load_checkpoint
-
-ROOT = Path(__file__).resolve().parents[1]
-BUILT_IN = ROOT / "assets/compact_noon.safetensors"
 
 
 @dataclass
@@ -122,7 +119,7 @@ def show(rows: list[Row]) -> str:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default=str(BUILT_IN), metavar="FILE")
+    parser.add_argument("--checkpoint", default=str(BUILT_IN_NET), metavar="FILE")
     parser.add_argument("--source", default="streets:noon", metavar="DIR")
     parser.add_argument("--exclude-source", metavar="GLOB", help="leave out source images whose name matches")
     parser.add_argument("--target", default="streets:dusk-rain", metavar="DIR")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILT_IN = {"source": ROOT / "assets/streets/noon", "target": ROOT / "assets/streets/dusk-rain"}
-BUILT_IN_CHECKPOINT = ROOT / "assets/compact_noon.safetensors"
+from pca_core.data.streets import BUILT_IN_NET, STREETS
+
+BUILT_IN = {"source": STREETS / "noon", "target": STREETS / "dusk-rain"}
+BUILT_IN_CHECKPOINT = BUILT_IN_NET
 
 
 def read_defaults() -> dict[str, str]:

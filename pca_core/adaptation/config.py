@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from torch import Tensor
+from torch.nn import functional as F
 
 from pca_core.association.cycle import AssociationConfig
 from pca_core.losses import LossWeights
@@ -14,7 +16,9 @@ from pca_core.training import Augmentation, OptimizerConfig
 from pca_core.types import Level
 
 # Read back from files: a field that is not known is a mistake, not something to leave out.
-_STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class AssociationTerms:
         while self.max_pixels is not None and height * width > self.max_pixels * stride**2:
             stride += 1
         return stride
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(B, C, h, w) maps averaged over squares of that side."""
+        stride = self.find_stride(*maps.shape[-2:])
+        return maps if stride == 1 else F.avg_pool2d(maps, stride, ceil_mode=True)
 
     def config(self, level: Level) -> AssociationConfig:
         return AssociationConfig(level, self.alpha, self.mutual, self.top_k, self.contrast_normalisation)
@@ -125,7 +134,7 @@ class AdaptationConfig:
     evaluate_every: int = 25
     seed: int = 0
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulation", "evaluate_every"):
@@ -159,13 +168,21 @@ def config_from_dict(values: dict[str, Any]) -> AdaptationConfig:
     Raises:
         ValueError: Naming the first field that is unknown or has a value of the wrong kind.
     """
+    return read_strictly(_ADAPTER, values, "the settings")
+
+
+def read_strictly(adapter: TypeAdapter[T], values: dict[str, Any], whole: str) -> T:
+    """Check plain values and make of them what the adapter describes.
+
+    Raises:
+        ValueError: Naming the first field that is unknown or has a value of the wrong kind; ``whole`` where it is none of them.
+    """
     try:
-        return _ADAPTER.validate_python(values)
+        return adapter.validate_python(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the settings"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{where}: {message}") from None
+        where = ".".join(map(str, first["loc"])) or whole
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 _ADAPTER = TypeAdapter(AdaptationConfig)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ from pca_core.adaptation.learner import Learner, Update
 from pca_core.adaptation.memory import OutOfMemory, is_out_of_memory
 from pca_core.adaptation.methods import METHODS
 from pca_core.adaptation.records import AdaptationStep
-from pca_core.adaptation.views import ViewMaker
+from pca_core.adaptation.views import ViewMaker, Views
 from pca_core.data import FolderDataset
 from pca_core.models import Checkpoint
 from pca_core.training.interrupts import hold_interrupts
@@ -67,7 +68,6 @@ class Adaptation(Iterator[AdaptationStep]):
         start_checkpoint: The net that it began with.
         step: Steps taken so far.
         num_steps: Of the whole run; for AdaBN the number of its batches.
-        start: What the observer saw of the net before the first step.
     """
 
     def __init__(
@@ -89,9 +89,12 @@ class Adaptation(Iterator[AdaptationStep]):
         self.observer = Observer(self.inputs.source, self.inputs.held_out, self.inputs.target, self.inputs.scored_target)
         self.step = 0
         self._steps: Iterator[AdaptationStep] | None = None
-        if distributed.rank() == 0:
-            self.start = self.observer.look(checkpoint, checkpoint)
         self._begin()
+
+    @cached_property
+    def start(self) -> Look:
+        """What the observer sees of the net before the first step; a run that is resumed knows it already."""
+        return self.observer.look(self.start_checkpoint, self.start_checkpoint)
 
     def _begin(self) -> None:
         if not self._method.is_gradient_based:
@@ -112,6 +115,8 @@ class Adaptation(Iterator[AdaptationStep]):
 
     def __next__(self) -> AdaptationStep:
         if self._steps is None:
+            if self.step == 0 and distributed.rank() == 0:
+                self.start  # noqa: B018 (looked at now: what follows is told beside it)
             self._steps = self._take_steps() if self._method.is_gradient_based else self._see_batches()
         return next(self._steps)
 
@@ -127,7 +132,7 @@ class Adaptation(Iterator[AdaptationStep]):
             started = time.perf_counter()
             yield record
 
-    def _descend_within_memory(self, views, learning_rate: float) -> Update:
+    def _descend_within_memory(self, views: Views, learning_rate: float) -> Update:
         """A step; when memory runs out, the same step in smaller parts."""
         while True:
             try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from pca_core.adaptation.config import AssociationTerms
 from pca_core.adaptation.health import (
     Health,
     advise,
@@ -17,7 +18,7 @@ from pca_core.adaptation.health import (
     normalised_entropy,
     soft_neighbourhood_density,
 )
-from pca_core.association import AssociationConfig, associate
+from pca_core.association import associate
 from pca_core.data import FolderDataset, resize_label
 from pca_core.inference import Segmentation, evaluate, segment
 from pca_core.metrics import score
@@ -26,7 +27,7 @@ from pca_core.types import Sample
 
 HEALTH_IMAGES = 6
 SCORED_IMAGES = 24  # of each domain during a run; a comparison afterwards scores all
-HEALTH_PIXELS = 2048  # of a map when pairs are associated for their rate
+HEALTH_TERMS = AssociationTerms(alpha=0.0, max_pixels=2048)  # of the pairs that are associated for their rate
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,10 @@ class Observer:
     def _associate(self, for_source: Checkpoint, targets: list[Segmentation]) -> tuple[float, float]:
         pairs = []
         for sample, target in zip(self._reference, targets, strict=False):
-            maps = [_thin(segmentation.features) for segmentation in (segment(for_source, sample.image), target)]
+            maps = [HEALTH_TERMS.pool(one.features[None])[0] for one in (segment(for_source, sample.image), target)]
             labels = torch.from_numpy(resize_label(sample.label, tuple(maps[0].shape[-2:])).astype(np.int64)).to(maps[0].device)
-            pairs.append(associate(*maps, labels, AssociationConfig(alpha=0.0)))
+            pairs.append(associate(*maps, labels, HEALTH_TERMS.config("feature")))
         return tuple(sum(getattr(pair, name) for pair in pairs) / len(pairs) for name in ("rate", "coverage"))
-
-
-def _thin(features: torch.Tensor) -> torch.Tensor:
-    """(C, h, w) averaged over squares until it has few enough pixels for a quick look."""
-    stride = 1
-    while features[0].numel() / stride**2 > HEALTH_PIXELS:
-        stride += 1
-    return torch.nn.functional.avg_pool2d(features[None], stride, ceil_mode=True)[0]
 
 
 def _spread_out(dataset: FolderDataset | None, count: int) -> list[Sample]:

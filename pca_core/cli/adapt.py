@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +15,12 @@ from pca_core.adaptation import CONTROLS, METHODS, PRESETS, AdaptationConfig, Ad
 from pca_core.adaptation.distributed import agree, process_group, rank, world_size
 from pca_core.checks import InputError
 from pca_core.cli import common
+from pca_core.data.streets import BUILT_IN_NET
 from pca_core.device import pick_device
 from pca_core.runs import DataChoice, Run, RunRequest, RunStore, execute, waiting
 from pca_core.runs.foreground import open_folder, working_on
 from pca_core.runs.summary import SCORED_ON_LABELS, summarise_run
 from pca_core.runs.worker import follow
-
-BUILT_IN = Path(__file__).resolve().parents[2] / "assets/compact_noon.safetensors"
 
 
 def add_parser(subparsers) -> None:
@@ -33,7 +31,7 @@ def add_parser(subparsers) -> None:
         parser.add_argument(f"--{side}-include", default="*", metavar="GLOB", help=f"only {side} images whose name matches")
         parser.add_argument(f"--{side}-exclude", action="append", default=[], metavar="GLOB", help="leave out; repeatable")
     parser.add_argument(
-        "--checkpoint", default=str(BUILT_IN), metavar="FILE", help="net to begin with (default: the built-in one)"
+        "--checkpoint", default=str(BUILT_IN_NET), metavar="FILE", help="net to begin with (default: the built-in one)"
     )
     parser.add_argument("--method", choices=list(METHODS), default="plca")
     parser.add_argument("--preset", choices=list(PRESETS), default="quick")
@@ -190,4 +188,4 @@ def _tell(arguments: argparse.Namespace, runs: list[Run]) -> None:
             lines.append(f"{scored}. {SCORED_ON_LABELS}")
         if (summary.health_after or {}).get("suggestion"):
             lines.append(f"{summary.method}: {summary.health_after['suggestion']}")
-    print(json.dumps([summary.to_dict() for summary in summaries], indent=1) if arguments.json else "\n".join(lines))
+    common.emit(arguments.json, [summary.to_dict() for summary in summaries], "\n".join(lines))

@@ -8,6 +8,8 @@ from pca_core.checks import InputError
 
 PREFIX = "streets:"
 STREETS = Path(__file__).resolve().parents[2] / "assets" / "streets"
+BUILT_IN_NET = STREETS.parent / "compact_noon.safetensors"
+"""The net that was trained on noon."""
 DOMAINS = ("noon", "dusk-rain")
 HELD_OUT = "-heldout"
 

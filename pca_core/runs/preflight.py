@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -58,9 +59,13 @@ def check(request: RunRequest) -> Preflight:
         InputError: When anything that the request names cannot be used.
     """
     started = time.perf_counter()
+    every = request.config.evaluate_every
     request = replace(request, config=replace(request.config, evaluate_every=10**9))
     adaptation, source, target = open_adaptation(request)
     prepared = time.perf_counter() - started
+    adaptation.start  # noqa: B018 (one look, timed)
+    look = time.perf_counter() - started - prepared
+    num_looks = 1 + math.ceil(adaptation.num_steps / every)
     sources: list[bytes] = []
     targets: list[bytes] = []
     if METHODS[request.config.method].is_gradient_based:
@@ -73,7 +78,7 @@ def check(request: RunRequest) -> Preflight:
     inputs = adaptation.inputs
     return Preflight(
         per_step,
-        prepared + per_step * adaptation.num_steps,
+        prepared + per_step * adaptation.num_steps + look * num_looks,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         len(inputs.source),
         len(target),

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from pca_core.association import PairAnalysis, describe_trace, explain_pixel
-from pca_core.data import FolderDataset, encode_png, fit_short_side, read_image
+from pca_core.data import FolderDataset, encode_png, fit_short_side, read_image, read_label, resize_image, resize_label
 from pca_core.inference import make_pair, predict, segment
 from pca_core.models import Checkpoint
 from pca_core.render import overlay_classes
@@ -46,13 +44,10 @@ class Previewer:
         folder = self._run.folder / "previews" / f"step-{step:06d}"
         folder.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(self._images):
-            height, width = fit_short_side(*image.shape[:2], min(SHOWN_SIDE, *image.shape[:2]), 1)
-            small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            size = fit_short_side(*image.shape[:2], min(SHOWN_SIDE, *image.shape[:2]), 1)
             if step == 0:
-                write_atomic(folder / f"image-{number}.png", encode_png(small))
-            classes = predict(checkpoint, image)
-            ids = cv2.resize(classes, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-            write_atomic(folder / f"{number}.png", encode_png(ids))
+                write_atomic(folder / f"image-{number}.png", encode_png(resize_image(image, size)))
+            write_atomic(folder / f"{number}.png", encode_png(resize_label(predict(checkpoint, image), size)))
         traces = [self._trace(checkpoint, pixel) for pixel in self._pixels]
         write_atomic(folder / "traces.json", json.dumps(traces).encode())
         self._thin_out()
@@ -76,21 +71,13 @@ class Previewer:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def read_class_map(path: Path) -> np.ndarray:
-    """(H, W) uint8 class ids of a preview."""
-    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if ids is None:
-        raise FileNotFoundError(path)
-    return ids
-
-
 def read_pictures(run: Run, step: int, space: LabelSpace, opacity: float = 0.65) -> list[np.ndarray]:
     """The pinned target images with the classes that were predicted at ``step``: (h, w, 3) uint8 RGB each."""
     folders = run.previews()
     pictures = []
     for path in sorted((folders[step]).glob("[0-9].png")):
         image = read_image(folders[0] / f"image-{path.stem}.png")
-        pictures.append(overlay_classes(image, read_class_map(path), space, opacity))
+        pictures.append(overlay_classes(image, read_label(path, space).ids, space, opacity))
     return pictures
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pca_core.adaptation import AdaptationConfig
+from pca_core.adaptation.config import STRICT, read_strictly
 from pca_core.data import FolderDataset, open_dataset
 from pca_core.data.streets import PREFIX
 from pca_core.types import Domain, LabelSpace
 
-_STRICT = ConfigDict(extra="forbid")
 MAX_PINNED_TARGETS, MAX_PINNED_PIXELS = 3, 8  # each is computed anew at every evaluation
 
 
@@ -104,7 +104,7 @@ class RunRequest:
     pinned_targets: tuple[str, ...] = ()
     pinned_pixels: tuple[PinnedPixel, ...] = ()
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         if self.save_every < 1:
@@ -130,12 +130,7 @@ class RunRequest:
         Raises:
             ValueError: Naming the first field that is unknown or of the wrong kind.
         """
-        try:
-            return _ADAPTER.validate_python(values)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the request"
-            raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        return read_strictly(_ADAPTER, values, "the request")
 
     @property
     def digest(self) -> str:

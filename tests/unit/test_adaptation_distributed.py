@@ -21,6 +21,14 @@ from tests.conftest import ROOT
 from tests.unit.adaptation_data import make_checkpoint, make_domains
 
 SCRIPT = "tests/unit/distributed_run.py"
+TORCHRUN = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--nproc-per-node=2",
+    "--rdzv-backend=c10d",
+    "--rdzv-endpoint=127.0.0.1:0",
+]
 
 
 def run(command: list[str], out: Path) -> dict:
@@ -33,15 +41,7 @@ def run(command: list[str], out: Path) -> dict:
 def test_two_processes_equal_one(tmp_path):
     make_domains(tmp_path)
     alone = run([sys.executable, SCRIPT, str(tmp_path), str(tmp_path / "one.json")], tmp_path / "one.json")
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node=2",
-        "--rdzv-backend=c10d",
-        "--rdzv-endpoint=127.0.0.1:0",
-    ]
-    together = run([*torchrun, SCRIPT, str(tmp_path), str(tmp_path / "two.json")], tmp_path / "two.json")
+    together = run([*TORCHRUN, SCRIPT, str(tmp_path), str(tmp_path / "two.json")], tmp_path / "two.json")
     assert len(alone["steps"]) == 3
     for one, two in zip(alone["steps"], together["steps"], strict=True):
         assert two["losses"] == pytest.approx(one["losses"], rel=2e-4)
@@ -78,15 +78,7 @@ def test_the_command_under_torchrun(tmp_path):
     source, target = make_domains(tmp_path / "data")
     net = tmp_path / "net.safetensors"
     save_checkpoint(net, make_checkpoint(FolderDataset(source)))
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node=2",
-        "--rdzv-backend=c10d",
-        "--rdzv-endpoint=127.0.0.1:0",
-    ]
-    command = [*torchrun, "-m", "pca_core.adaptation", "--source", str(source), "--target", str(target), "--checkpoint", str(net)]
+    command = [*TORCHRUN, "-m", "pca_core.adaptation", "--source", str(source), "--target", str(target), "--checkpoint", str(net)]
     run([*command, "--steps", "3", "--save-every", "2", "--out", str(tmp_path / "run")], tmp_path / "run/run.json")
     found = Run(tmp_path / "run")
     assert found.read_status().state == "done"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -25,6 +27,20 @@ def arguments(tmp_path, monkeypatch) -> list[str]:
 
 def out(tmp_path) -> list[str]:
     return ["--out", str(tmp_path / "run")]
+
+
+@contextmanager
+def pausing_after_the_first_step(monkeypatch) -> Iterator[None]:
+    real = Run.append_metrics
+
+    def interrupt(run, record):
+        real(run, record)
+        if record["step"] == 1:
+            run.raise_flag("pause")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "append_metrics", interrupt)
+        yield
 
 
 def test_a_run_from_the_shell(arguments, tmp_path, capsys):
@@ -59,15 +75,7 @@ def test_knobs_reach_the_run(arguments, tmp_path):
 
 def test_a_stopped_run_goes_on(arguments, tmp_path, capsys, monkeypatch):
     options = [*arguments, *out(tmp_path), "--save-every", "1"]
-    real = Run.append_metrics
-
-    def interrupt(run, record):
-        real(run, record)
-        if record["step"] == 1:
-            run.raise_flag("pause")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "append_metrics", interrupt)
+    with pausing_after_the_first_step(monkeypatch):
         assert main(options) == 130
     assert "--resume" in capsys.readouterr().err
     assert main([*options, "--resume"]) == 0
@@ -152,15 +160,7 @@ def test_what_waits_can_be_paused_and_cancelled(paused, capsys):
 
 def test_a_stopped_run_ends_its_series(arguments, tmp_path, monkeypatch):
     options = [*arguments, *out(tmp_path), "--seeds", "2", "--save-every", "1"]
-    real = Run.append_metrics
-
-    def interrupt(run, record):
-        real(run, record)
-        if record["step"] == 1:
-            run.raise_flag("pause")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "append_metrics", interrupt)
+    with pausing_after_the_first_step(monkeypatch):
         assert main(options) == 130
     assert not (tmp_path / "run-seed1").exists()
     assert main([*options, "--resume"]) == 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from pca_core.adaptation.learner import Learner, Terms, ViewKind
 from pca_core.adaptation.methods.base import Method, mean_supervised
@@ -18,7 +17,7 @@ from pca_core.losses import AssociationLoss, association_loss, resize_labels, sm
 from pca_core.types import Level, SegmentationOutput
 
 if TYPE_CHECKING:
-    from pca_core.adaptation.config import AdaptationConfig, AssociationTerms
+    from pca_core.adaptation.config import AdaptationConfig
 
 
 class PLCA(Method):
@@ -54,7 +53,7 @@ def associate_pairs(
 ) -> tuple[Tensor, dict[str, float]]:
     """The association loss as the mean over pairs, as the paper defines it for one pair, and what it found."""
     terms = learner.config.association
-    maps = [_pool(_choose(output, level), terms) for output in (source, target)]
+    maps = [terms.pool(_choose(output, level)) for output in (source, target)]
     small_labels = resize_labels(labels, tuple(maps[0].shape[-2:]))
     found = [
         association_loss(
@@ -72,11 +71,6 @@ def associate_pairs(
 
 def _choose(output: SegmentationOutput, level: Level) -> Tensor:
     return output.features if level == "feature" else output.logits.softmax(1)
-
-
-def _pool(maps: Tensor, terms: AssociationTerms) -> Tensor:
-    stride = terms.find_stride(*maps.shape[-2:])
-    return maps if stride == 1 else F.avg_pool2d(maps, stride, ceil_mode=True)
 
 
 def _describe(found: list[AssociationLoss]) -> dict[str, float]:
