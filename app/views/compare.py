@@ -35,7 +35,7 @@ def render() -> None:
     if before is None:
         return
     try:
-        sample, folder = _choose_image(before)
+        sample, folder = _choose_image(before, after)
         _one_image(before, after, sample, folder)
         _all_images(nets, before, after, folder, sample)
         _one_pair(before, after)
@@ -62,16 +62,27 @@ def _choose_nets(nets: dict[str, str]) -> tuple[str | None, str | None]:
     return nets[before], nets[after]
 
 
-def _choose_image(net: str) -> tuple[Sample, str]:
-    space = cache.get_checkpoint(net).label_space
+def _usual_images(after: str) -> str:
+    """What the run of the net was scored on, or adapted to; for a net of no run the target that is looked at."""
+    run = comparison.find_run(after)
+    if run is not None:
+        usual = (run.request.scored_target or run.request.target).where
+    else:
+        folder = session.get_choice("target").folder
+        usual = "streets:dusk-rain" if folder == session.UPLOADS else session.show_folder(folder)
+    # The settings of `quick` were chosen with labels of the frames that are not held out.
+    return usual + HELD_OUT if usual == "streets:dusk-rain" else usual
+
+
+def _choose_image(before: str, after: str) -> tuple[Sample, str]:
+    space = cache.get_checkpoint(before).label_space
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    run = comparison.find_run(net)
-    usual = session.show_folder(session.get_choice("target").folder)
-    if usual == session.UPLOADS:
-        usual = run.request.target.where if run else "streets:dusk-rain"
-    if usual == "streets:dusk-rain":
-        usual += HELD_OUT  # the settings of `quick` were chosen with labels of the others
-    folder = left.text_input("Images", usual, key="compare_folder", help="Any data set; labels beside the images are scored on.")
+    folder = left.text_input(
+        "Images",
+        _usual_images(after),
+        key=f"compare_folder {after}",  # another net brings its own images
+        help="Any data set; labels beside the images are scored on.",
+    )
     dataset = cache.get_dataset(folder.strip(), "target", "error", space)
     chosen = session.get_choice("target").name
     index = dataset.names.index(chosen) if chosen in dataset.names else 0

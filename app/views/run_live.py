@@ -123,7 +123,9 @@ def _pictures(run: Run) -> None:
     if not steps:
         return
     newest = steps[-1]
-    st.caption(f"The same target images before (above) and at step {newest} (below).")
+    is_first = newest == steps[0]
+    both = f"The same target images before (above) and at step {newest} (below)."
+    st.caption("Target images as the net sees them before the first step." if is_first else both)
     for step in dict.fromkeys((steps[0], newest)):
         pictures = runs.get_pictures(run, step)
         for column, picture in zip(st.columns(max(len(pictures), 1)), pictures, strict=False):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,9 +43,18 @@ class Previewer:
         self._pixels = [pixel for pixel in request.pinned_pixels if pixel.source in known[0] and pixel.target in known[1]]
 
     def write(self, step: int, checkpoint: Checkpoint) -> None:
-        """Class maps as PNG of ids, traces as JSON, in ``previews/step-NNNNNN``."""
-        folder = self._run.folder / "previews" / f"step-{step:06d}"
-        folder.mkdir(parents=True, exist_ok=True)
+        """Class maps as PNG of ids, traces as JSON, in ``previews/step-NNNNNN``, which appears whole: pages may look any time."""
+        previews = self._run.folder / "previews"
+        previews.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=previews, prefix=".writing-") as made:
+            self._fill(Path(made) / "new", step, checkpoint)
+            final = previews / f"step-{step:06d}"
+            shutil.rmtree(final, ignore_errors=True)  # of the same step, before a resume
+            os.replace(Path(made) / "new", final)
+        self._thin_out()
+
+    def _fill(self, folder: Path, step: int, checkpoint: Checkpoint) -> None:
+        folder.mkdir()
         for number, image in enumerate(self._images):
             size = fit_short_side(*image.shape[:2], min(SHOWN_SIDE, *image.shape[:2]), 1)
             if step == 0:
@@ -50,7 +62,6 @@ class Previewer:
             write_atomic(folder / f"{number}.png", encode_png(resize_label(predict(checkpoint, image), size)))
         traces = [self._trace(checkpoint, pixel) for pixel in self._pixels]
         write_atomic(folder / "traces.json", json.dumps(traces).encode())
-        self._thin_out()
 
     def _trace(self, checkpoint: Checkpoint, pixel: PinnedPixel) -> dict[str, Any]:
         source = self._source[self._source.names.index(pixel.source)]

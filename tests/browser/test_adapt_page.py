@@ -88,9 +88,15 @@ def test_upload_run_cancel_compare(page, url, world):
 
     page.get_by_role("link", name="Compare").click()
     page.locator(".ba-root[data-ready=true]").wait_for(timeout=60_000)
+    assert "uploads" in page.get_by_role("textbox", name="Images").input_value(), "it opens on what the run adapted to"
     page.get_by_role("button", name="Score").click()
     page.get_by_text("Metrics (CSV)").wait_for(timeout=60_000)
-    page.get_by_text("Scored on labels that were not used").wait_for(timeout=20_000)
+    page.get_by_text("No labels here", exact=False).wait_for(timeout=20_000)
+    field = page.get_by_role("textbox", name="Images")
+    field.fill(str(world[1]))
+    field.press("Enter")
+    page.get_by_role("button", name="Score").click()
+    page.get_by_text("Scored on labels that were not used").wait_for(timeout=60_000)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from pca_core.models import save_checkpoint
-from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute
+from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute, previews
 from pca_core.runs.folder import create_folder
 from pca_core.runs.intake import MAX_FILES, take_images
 from pca_core.runs.preflight import check, check_in_child
@@ -199,3 +199,19 @@ def test_time_left_and_thin_curves(tmp_path, request_):
     assert len(thinned) < 105
     assert relative_to_first([2.0, 1.0, -4.0]) == [1, 0.5, -2]
     assert relative_to_first([0.0, 1.0]) == [0, 1]
+
+
+def test_a_preview_appears_whole(tmp_path, request_, monkeypatch):
+    """A page that looks while one is written must not see, and keep, part of it."""
+    run, seen = make_run(tmp_path / "run", request_), []
+    real = previews.predict
+
+    def look(*arguments):
+        seen.append(sorted(run.previews()))
+        return real(*arguments)
+
+    monkeypatch.setattr(previews, "predict", look)
+    assert execute(run) == "done"
+    assert seen == [[], [0], [0, 2]]
+    assert sorted(run.previews()) == [0, 2, 4]
+    assert not list((run.folder / "previews").glob(".*"))
