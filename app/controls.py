@@ -1,10 +1,12 @@
-"""Widgets that turn into configs of the core."""
+"""Widgets that turn into configs of the core, and widgets that remember: over page changes and in the address."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from app.state import session
+from app.state import session, switches
 from pca_core.association import AssociationConfig
 
 LEVELS = {"feature": "Features", "prediction": "Predictions"}
@@ -46,3 +48,39 @@ def association_controls() -> AssociationConfig:
     )
     session.set_config(level=level, alpha=alpha, top_k=int(top_k), mutual=mutual)
     return session.get_config()
+
+
+def choice(label: str, name: str, options: dict[str, str], default: str, **widget: object) -> str:
+    """One of a few (value -> text), remembered as ``name``."""
+    value = switches.recall(name, default, among=options)
+    picked = st.segmented_control(
+        label, list(options), format_func=options.get, default=value, required=True, key=name, **widget
+    )
+    _keep(name, picked, default)
+    return picked
+
+
+def toggle(label: str, name: str, default: bool, **widget: object) -> bool:
+    """On or off, remembered as ``name``."""
+    value = st.toggle(label, switches.recall(name, default), key=name, **widget)
+    _keep(name, value, default)
+    return value
+
+
+def slider(label: str, name: str, low: float, high: float, default: float, step: float, **widget: object) -> float:
+    """A number of a range, remembered as ``name``; all four of one type."""
+    value = st.slider(label, low, high, switches.recall(name, default, within=(low, high)), step, key=name, **widget)
+    _keep(name, value, default)
+    return value
+
+
+def several(label: str, name: str, options: Sequence[str], **widget: object) -> tuple[str, ...]:
+    """Any number of options, none at first, remembered as ``name``."""
+    value = tuple(st.multiselect(label, options, list(switches.recall(name, (), among=options)), key=name, **widget))
+    _keep(name, value, ())
+    return value
+
+
+def _keep(name: str, value: switches.Value, default: switches.Value) -> None:
+    switches.remember(name, value, default)
+    session.write_address()

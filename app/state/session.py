@@ -8,12 +8,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.state import address, cache
+from app.state import address, cache, switches
 from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT, read_defaults
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError, shorten
 from pca_core.types import Domain, LabelSpace, Sample
 
+MAX_UNDO = 50
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
 
 
@@ -31,7 +32,7 @@ def start(pages: Mapping[str, object]) -> None:
     st.session_state["pages"] = pages
     if "choices" in st.session_state:
         return
-    told = st.query_params.to_dict()
+    told = st.session_state["told"] = st.query_params.to_dict()
     st.session_state["start_errors"] = []
     st.session_state["uploads"] = {"source": {}, "target": {}}
     st.session_state["defaults"] = read_defaults()
@@ -96,7 +97,8 @@ def get_choice(side: Domain) -> Choice:
 def choose(side: Domain, folder: str, name: str) -> None:
     """Make an image the source or the target of the pair; a pin belongs to its pair and goes."""
     st.session_state["choices"][side] = Choice(folder, name)
-    set_pixel(None)
+    st.session_state["pixels_before"] = []
+    _show_pixel(None)
 
 
 def get_pixel() -> tuple[Domain, int] | None:
@@ -107,7 +109,22 @@ def get_pixel() -> tuple[Domain, int] | None:
 
 
 def set_pixel(pixel: tuple[Domain, int] | None) -> None:
-    """Pin a pixel, or let go of it."""
+    """Pin a pixel, or let go of it; the one before can come back by :func:`undo_pixel`."""
+    history = st.session_state.setdefault("pixels_before", [])
+    if pixel != get_pixel():
+        history.append(get_pixel())
+        del history[:-MAX_UNDO]
+    _show_pixel(pixel)
+
+
+def undo_pixel() -> None:
+    """Go back to the pixel that was pinned before."""
+    history = st.session_state.setdefault("pixels_before", [])
+    if history:
+        _show_pixel(history.pop())
+
+
+def _show_pixel(pixel: tuple[Domain, int] | None) -> None:
     st.session_state["pixel"] = pixel
     write_address()
 
@@ -115,7 +132,7 @@ def set_pixel(pixel: tuple[Domain, int] | None) -> None:
 def write_address() -> None:
     """Put the pair, the net, the pin and the switches in the address, so that it leads back here."""
     defaults, pixel = st.session_state["defaults"], get_pixel()
-    wanted = address.describe_config(get_config())
+    wanted = address.describe_config(get_config()) | switches.describe()
     for side, choice in st.session_state["choices"].items():
         wanted[side] = choice.name
         if choice.folder != defaults[side]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import figures
 from app.components.before_after import before_after
+from app.figures.bars import class_bars, share_bars
+from app.figures.matrices import flow_change
+from app.figures.style import PLAIN
 from app.state import cache, comparison, session
 from app.text import escape
 from pca_core.association import AssociationConfig, describe_trace
@@ -117,11 +119,11 @@ def _one_image(before: str, after: str, sample: Sample, folder: str) -> None:
         )
         shares = found.shares()
         st.plotly_chart(
-            figures.share_bars(
+            share_bars(
                 {name: shares.get(name, 0.0) for name, _ in OUTCOMES.values() if name in shares}, dict(OUTCOMES.values())
             ),
             key="compare_outcomes",
-            config=figures.PLAIN,
+            config=PLAIN,
         )
 
 
@@ -154,7 +156,7 @@ def _show_scores(scores: list[NetScore], before: str, after: str, sample: Sample
             delta = None if one is scores[0] else f"{one.entropy - scores[0].entropy:+.3f}"
             column.metric(label, f"{one.entropy:.3f}", delta, delta_color="off", help="Mean entropy of the predictions, 0 to 1.")
     st.caption(SCORED_ON_LABELS if is_scored else "No labels here: what is shown is label-free, and surer need not mean better.")
-    st.plotly_chart(figures.class_bars(scores, space), key="compare_classes", config=figures.PLAIN)
+    st.plotly_chart(class_bars(scores, space), key="compare_classes", config=PLAIN)
     one, two, three = st.columns(3)
     one.download_button(
         "Metrics (CSV)", data=lambda: to_csv(scores, space.class_names), file_name="comparison.csv", on_click="ignore",
@@ -209,4 +211,4 @@ def _one_pair(before: str, after: str) -> None:
         left.markdown(f"**Before.** {escape(describe_trace(trace.before, names))}")
         right.markdown(f"**After.** {escape(describe_trace(trace.after, names))}")
     way = "class of the match" if pair.is_flow_of_labels else "class after the cycle"
-    st.plotly_chart(figures.flow_change(pair.flow_change, names, f"Class flow, after minus before ({way})"), key="compare_flow")
+    st.plotly_chart(flow_change(pair.flow_change, names, f"Class flow, after minus before ({way})"), key="compare_flow")

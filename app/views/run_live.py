@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import figures
+from app.figures.curves import loss_curves, score_curves
+from app.figures.style import PLAIN
 from app.state import runs, session
 from app.text import escape
 from pca_core.adaptation import METHODS
@@ -112,10 +113,10 @@ def _metric(title: str, value: str, delta: str | None, text: str, colour: str = 
 def _curves(records: list[dict]) -> None:
     one, two = st.columns(2)
     if any(record["losses"] for record in records):
-        one.plotly_chart(figures.loss_curves(records), key="run_losses", config=figures.PLAIN)
+        one.plotly_chart(loss_curves(records), key="run_losses", config=PLAIN)
     else:
         one.caption("This method takes no gradient steps, so there is no loss to show.")
-    two.plotly_chart(figures.score_curves(records), key="run_scores", config=figures.PLAIN)
+    two.plotly_chart(score_curves(records), key="run_scores", config=PLAIN)
 
 
 def _pictures(run: Run) -> None:

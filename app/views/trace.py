@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.components.linked_images import PixelEvent, linked_images
-from app.controls import association_controls
-from app.figures import flow_matrix
-from app.layers import pair_layers, trace_layers, trace_marks
-from app.state import cache, session
+from app.figures.matrices import flow_matrix
+from app.layers.pair import pair_layers
+from app.layers.trace import trace_layers, trace_marks
+from app.state import cache
 from app.text import escape
 from app.views import tables
-from pca_core.association import describe_trace, explain_pixel, suggest_pixel, summarise
+from app.views.frame import get_pixel, open_pair, show_images
+from pca_core.association import describe_trace, explain_pixel, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
-from pca_core.checks import InputError
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -29,17 +28,8 @@ BADGES = {
 
 def render() -> None:
     """The page."""
-    for sentence in session.pop_start_errors():
-        st.warning(escape(sentence))
-    try:
-        config = association_controls()
-        session.write_address()
-        pair = session.get_pair(config)
-    except (InputError, ValueError) as error:
-        st.error(escape(str(error)))
-        if getattr(error, "code", "") == "LABEL_UNKNOWN_IDS":
-            st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="ignore_unknown")
-        st.page_link(session.page("images"), label="Choose other images or another checkpoint")
+    pair = open_pair()
+    if pair is None:
         return
     _story(pair)
     _pair_numbers(pair)
@@ -48,46 +38,28 @@ def render() -> None:
 @st.fragment
 def _story(pair: cache.Pair) -> None:
     """Everything that a click changes: it reruns alone."""
-    side, index = _pixel_of(pair)
+    side, index = get_pixel(pair)
     trace = explain_pixel(pair.analysis, index, side, with_soft_cycle=False)
     markers, links = trace_marks(trace)
     space, feature_pair = pair.label_space, pair.analysis.pair
     _verdict(trace, space.class_names)
-    linked_images(
-        *pair.panes,
+    show_images(
+        pair,
         key="linked",
         layers=[*trace_layers(trace), *pair_layers(feature_pair, pair.analysis.association, space)],
         markers=markers,
         links=links,
-        packed_images=pair.packed_images,
         active_layer={"source": "labels", "target": "similarity"}
         if side == "source"
         else {"source": "similarity", "target": None},
         scene=side,
         opacity=0.45,
-        on_pixel=_pin,
-        on_clear=lambda: session.set_pixel(None),
     )
     if isinstance(trace, PixelTrace):
         soft_cycle = _source_story(trace, space.class_names)
         _soft_cycle(soft_cycle, pair, index)
     else:
         _target_story(trace, space.class_names)
-
-
-def _pin(event: PixelEvent) -> None:
-    session.set_pixel((event.side, event.index))
-
-
-def _pixel_of(pair: cache.Pair) -> tuple[str, int]:
-    """The pinned pixel when it lies on these maps, else a telling one."""
-    found = pair.analysis.association
-    pixel = session.get_pixel()
-    if pixel is not None:
-        height, width = found.source_size if pixel[0] == "source" else found.target_size
-        if pixel[1] < height * width:
-            return pixel
-    return "source", suggest_pixel(found, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
 
 
 def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:

@@ -125,6 +125,51 @@ class Link:
     consistent: bool
 
 
+@dataclass(frozen=True, eq=False)
+class LineSet:
+    """Thousands of thin lines from source to target pixels, drawn by the browser into a picture of their own.
+
+    The line of a hovered or pinned pixel stands out; the others fade.
+
+    Attributes:
+        source_index, target_index: (M,) flat feature pixels, the ends of each line.
+        colour_index: (M,) uint8, place of each line's colour in ``palette``.
+        palette: (name, RGB) of each colour, at most 256; the key names those in use.
+        opacity: Of one line, 0-1.
+
+    Raises:
+        ValueError: On arrays of different length or a colour outside the palette.
+    """
+
+    source_index: np.ndarray
+    target_index: np.ndarray
+    colour_index: np.ndarray
+    palette: tuple[Swatch, ...]
+    opacity: float = 0.35
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.source_index), len(self.target_index), len(self.colour_index)}
+        if len(lengths) > 1:
+            raise ValueError(f"LineSet needs arrays of one length, got {sorted(lengths)}.")
+        if len(self.colour_index) and int(np.max(self.colour_index)) >= len(self.palette):
+            raise ValueError(f"LineSet has {len(self.palette)} colours, got colour {int(np.max(self.colour_index))}.")
+
+    def __len__(self) -> int:
+        return len(self.source_index)
+
+
+@dataclass(frozen=True)
+class RegionEvent:
+    """A rectangle of feature pixels that a person drew with Shift held down; last row and column included."""
+
+    side: Side
+    first_row: int
+    first_column: int
+    last_row: int
+    last_column: int
+    serial: int
+
+
 @dataclass(frozen=True)
 class PixelEvent:
     """A feature pixel that a person chose; ``serial`` differs from click to click."""

@@ -1,62 +1,12 @@
-"""Results of the core as layers, markers and arrows of the linked images."""
+"""One pixel's story as layers, markers and arrows."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from app.components.linked_images import Layer, Link, Marker, Side
+from app.components.linked_images import Layer, Link, Marker
+from app.layers.maps import value_layer
 from pca_core.association.traces import PixelTrace, TargetTrace
-from pca_core.render import VERDICTS, hubness_map, scale_values, verdict_map
-from pca_core.types import Association, FeaturePair, LabelSpace
 
 MAX_CLAIMS_DRAWN = 40
-
-
-def value_layer(name: str, title: str, side: Side, values: np.ndarray, unit: str, *, is_log: bool = False) -> Layer:
-    """A float map in viridis, scaled to its own range; the range is in the legend."""
-    low, high = float(values.min()), float(values.max())
-    legend = (_number(low), f"{_number(high)} {unit}" + (" (log scale)" if is_log else ""))
-    return Layer(
-        name,
-        title,
-        side,
-        scale_values(values, is_log=is_log),
-        legend=legend,
-        value_range=None if is_log else (low, high),
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
-
-
-def class_layer(name: str, title: str, side: Side, ids: np.ndarray, space: LabelSpace) -> Layer:
-    """A class map in the palette of the data set; unlabelled pixels stay clear. The legend names the classes that occur."""
-    palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
-    palette[: space.num_classes], alpha[: space.num_classes] = space.palette, 255
-    present = [index for index in np.unique(ids) if index < space.num_classes]
-    legend = tuple((space.class_names[index], space.palette[index]) for index in present)
-    return Layer(name, title, side, ids.astype(np.uint8), palette, alpha, legend, value_names=space.class_names)
-
-
-def verdict_layer(association: Association) -> Layer:
-    """Source pixels by verdict."""
-    palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
-    palette[: len(VERDICTS)], alpha[: len(VERDICTS)] = list(VERDICTS.values()), 255
-    legend = tuple(VERDICTS.items())
-    return Layer("verdicts", "Verdicts", "source", verdict_map(association), palette, alpha, legend, value_names=tuple(VERDICTS))
-
-
-def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) -> list[Layer]:
-    """Layers that do not depend on a pixel."""
-    layers = [class_layer("labels", "Labels", "source", pair.source_labels.cpu().numpy(), space)]
-    if pair.target_labels is not None:
-        layers.append(class_layer("labels", "Labels", "target", pair.target_labels.cpu().numpy(), space))
-    for side, prediction in (("source", pair.source_prediction), ("target", pair.target_prediction)):
-        layers.append(class_layer("prediction", "Prediction", side, prediction.cpu().numpy(), space))
-    layers.append(verdict_layer(association))
-    layers.append(value_layer("hubs", "Hubs", "target", hubness_map(association), "source pixels claim it", is_log=True))
-    return layers
 
 
 def trace_layers(trace: PixelTrace | TargetTrace) -> list[Layer]:

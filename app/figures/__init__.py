@@ -1,0 +1,1 @@
+"""Results as plotly figures; one file a kind."""

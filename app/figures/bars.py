@@ -1,0 +1,52 @@
+"""Shares and scores as plotly bars."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from app.figures.style import COLOURS
+from pca_core.comparison import NetScore
+from pca_core.types import LabelSpace
+
+
+def share_bars(shares: Mapping[str, float], colours: Mapping[str, tuple[int, int, int]]) -> go.Figure:
+    """Shares by name as horizontal bars, 0-1."""
+    names = list(shares)[::-1]
+    values = [shares[name] for name in names]
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=names,
+            orientation="h",
+            marker={"color": [f"rgb{colours[name]}" for name in names], "line": {"color": "#888", "width": 0.5}},
+            text=[f"{value:.1%}" for value in values],
+            textposition="auto",
+            hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_layout(height=70 + 44 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10})
+    return figure
+
+
+def class_bars(scores: Sequence[NetScore], space: LabelSpace) -> go.Figure:
+    """IoU by class for every net; without labels the share of pixels that each predicts."""
+    is_scored = scores[0].score is not None
+    figure = go.Figure()
+    for colour, one in zip(itertools.cycle(COLOURS), scores, strict=False):
+        values = one.score.iou if is_scored else one.class_shares * 100
+        figure.add_bar(
+            x=list(space.class_names),
+            y=values,
+            name=one.name,
+            marker_color=colour,
+            hovertemplate="%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(title="IoU, %" if is_scored else "Predicted pixels, %")
+    figure.update_layout(
+        barmode="group", height=380, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.12}
+    )
+    return figure

@@ -1,0 +1,36 @@
+"""Arrays as layers of the linked images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.components.linked_images import Layer, Side
+from pca_core.render import scale_values
+from pca_core.types import LabelSpace
+
+
+def value_layer(name: str, title: str, side: Side, values: np.ndarray, unit: str, *, is_log: bool = False) -> Layer:
+    """A float map in viridis, scaled to its own range; the range is in the legend."""
+    low, high = float(values.min()), float(values.max())
+    legend = (_number(low), f"{_number(high)} {unit}" + (" (log scale)" if is_log else ""))
+    return Layer(
+        name,
+        title,
+        side,
+        scale_values(values, is_log=is_log),
+        legend=legend,
+        value_range=None if is_log else (low, high),
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def class_layer(name: str, title: str, side: Side, ids: np.ndarray, space: LabelSpace) -> Layer:
+    """A class map in the palette of the data set; unlabelled pixels stay clear. The legend names the classes that occur."""
+    palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
+    palette[: space.num_classes], alpha[: space.num_classes] = space.palette, 255
+    present = [index for index in np.unique(ids) if index < space.num_classes]
+    legend = tuple((space.class_names[index], space.palette[index]) for index in present)
+    return Layer(name, title, side, ids.astype(np.uint8), palette, alpha, legend, value_names=space.class_names)
