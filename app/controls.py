@@ -53,9 +53,7 @@ def association_controls() -> AssociationConfig:
 def choice(label: str, name: str, options: dict[str, str], default: str, **widget: object) -> str:
     """One of a few (value -> text), remembered as ``name``."""
     value = switches.recall(name, default, among=options)
-    picked = st.segmented_control(
-        label, list(options), format_func=options.get, default=value, required=True, key=name, **widget
-    )
+    picked = st.segmented_control(label, list(options), format_func=options.get, default=value, required=True, key=name, **widget)
     _keep(name, picked, default)
     return picked
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app.components.linked_images import ImagePane, pack_images
+from app.components.linked_images import ImagePane, pack_features, pack_images
+from pca_core.analysis.live_features import compress_features
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash, open_dataset, read_image, read_label, resize_image
@@ -141,6 +142,18 @@ def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sa
     pair = replace(walk, analysis=walk.analysis.with_config(config))
     pair.analysis.association  # noqa: B018 (swept now, so that the spinner says so)
     return pair
+
+
+def get_packed_features(pair: Pair) -> bytes | None:
+    """What the browser needs to find similarities of the pair by itself; None when that would be too much to send."""
+    config = replace(pair.analysis.config, mutual=False, top_k=1)
+    return _pack_features(pair.key, config, pair.analysis)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _pack_features(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> bytes | None:
+    features = compress_features(_analysis)
+    return None if features is None else pack_features(features, config.level)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import streamlit as st
@@ -55,4 +56,4 @@ def _read(text: str | None, default: Value) -> Value:
         value = type(default)(text)
     except (KeyError, ValueError):
         return default
-    return value if value == value and value not in (float("inf"), float("-inf")) else default
+    return default if isinstance(value, float) and not math.isfinite(value) else value

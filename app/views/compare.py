@@ -119,9 +119,7 @@ def _one_image(before: str, after: str, sample: Sample, folder: str) -> None:
         )
         shares = found.shares()
         st.plotly_chart(
-            share_bars(
-                {name: shares.get(name, 0.0) for name, _ in OUTCOMES.values() if name in shares}, dict(OUTCOMES.values())
-            ),
+            share_bars({name: shares.get(name, 0.0) for name, _ in OUTCOMES.values() if name in shares}, dict(OUTCOMES.values())),
             key="compare_outcomes",
             config=PLAIN,
         )

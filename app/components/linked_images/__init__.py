@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from app.components.linked_images.payload import pack_images, pack_overlay, read_header
+from app.components.linked_images.events import is_new, make_receivers, read_pixel
+from app.components.linked_images.payload import pack_features, pack_images, pack_overlay, read_header
 from app.components.linked_images.types import (
     SIDES,
     UNLABELLED,
     VIRIDIS,
     ImagePane,
     Layer,
+    LineSet,
     Link,
     LinkKind,
     Marker,
     MarkerKind,
     PixelEvent,
+    RegionEvent,
     Side,
     Swatch,
 )
@@ -34,14 +36,17 @@ __all__ = [
     "VIRIDIS",
     "ImagePane",
     "Layer",
+    "LineSet",
     "Link",
     "LinkKind",
     "Marker",
     "MarkerKind",
     "PixelEvent",
+    "RegionEvent",
     "Side",
     "Swatch",
     "linked_images",
+    "pack_features",
     "pack_images",
 ]
 
@@ -91,12 +96,16 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
     layers: Sequence[Layer] = (),
     markers: Sequence[Marker] = (),
     links: Sequence[Link] = (),
+    lines: LineSet | None = None,
     packed_images: bytes | None = None,
+    packed_features: bytes | None = None,
     active_layer: Mapping[Side, str | None] | None = None,
     scene: str = "",
     opacity: float = 0.6,
     on_pixel: Callable[[PixelEvent], None] | None = None,
     on_clear: Callable[[], None] | None = None,
+    on_undo: Callable[[], None] | None = None,
+    on_region: Callable[[RegionEvent], None] | None = None,
     on_layer: Callable[[Side, str | None], None] | None = None,
 ) -> PixelEvent | None:
     """Show two images side by side and return the pixel that was just clicked, once.
@@ -108,13 +117,17 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
         layers: Maps to choose from; each side shows one of its own, or none.
         markers: Highlighted feature pixels.
         links: Arrows between feature pixels.
+        lines: Thousands of thin lines, in a picture of their own below the arrows.
         packed_images: ``pack_images(source, target)``, if the caller caches it.
+        packed_features: ``pack_features(...)``: the browser then shows similarities under the cursor at once, by itself.
         active_layer: Layer name per side, or None for no layer. It wins over the choice in the browser only when it
             differs from the previous run of the same scene.
         scene: What kind of picture this is, e.g. on which side the pixel lies: the browser keeps a choice of layers for each.
         opacity: Of the layers, 0-1, at first; the reader's slider wins afterwards until this value changes.
         on_pixel: Called with each click before the script runs, like every Streamlit callback.
         on_clear: Called when a person pressed Escape.
+        on_undo: Called when a person pressed Z.
+        on_region: Called with a rectangle that a person drew with Shift held down; without it none can be drawn.
         on_layer: Called with side and layer name after a choice in the browser. Without it, choices stay there and
             cost no rerun.
 
@@ -129,63 +142,28 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
     overlay = pack_overlay(
         panes,
         images_hash=read_header(images)["hash"],
+        features_hash=None if packed_features is None else read_header(packed_features)["hash"],
         layers=layers,
         markers=markers,
         links=links,
+        lines=lines,
         active_layer=active_layer,
         scene=scene,
         opacity=opacity,
         reports_layer=on_layer is not None,
+        takes_regions=on_region is not None,
     )
 
-    def receive_pixel() -> None:
-        event = _read_event(_trigger(key, "pixel"), panes)
-        if event is not None and _is_new(key, "handled", event.serial) and on_pixel is not None:
-            on_pixel(event)
-
-    def receive_clear() -> None:
-        if on_clear is not None and _trigger(key, "clear") is not None:
-            on_clear()
-
-    def receive_layer() -> None:
-        choice = _trigger(key, "layer")
-        if on_layer is not None and isinstance(choice, Mapping) and choice.get("side") in SIDES:
-            name = choice.get("name")
-            on_layer(choice["side"], name if any(layer.name == name for layer in layers) else None)
-
+    receivers = make_receivers(
+        key,
+        panes,
+        layers,
+        {"pixel": on_pixel, "clear": on_clear, "undo": on_undo, "region": on_region, "layer": on_layer},
+    )
     with st.container(gap=None):
         _store(data=images, key=f"{key}--images")
-        result = _viewer(
-            data=overlay,
-            key=key,
-            on_pixel_change=receive_pixel,
-            on_clear_change=receive_clear,
-            on_layer_change=receive_layer,
-        )
-    event = _read_event(result.get("pixel"), panes)
-    return event if event is not None and _is_new(key, "returned", event.serial) else None
-
-
-def _trigger(key: str, name: str) -> Any:
-    """Return the value of a trigger inside its callback."""
-    state = st.session_state.get(key)
-    return state.get(name) if isinstance(state, Mapping) else None
-
-
-def _read_event(value: object, panes: Mapping[Side, ImagePane]) -> PixelEvent | None:
-    """Return the event that the browser sent, or None for anything that is no pixel of these panes."""
-    if not isinstance(value, Mapping) or value.get("side") not in SIDES:
-        return None
-    side, index, serial = value["side"], value.get("index"), value.get("serial")
-    if not isinstance(index, int) or not isinstance(serial, int):
-        return None
-    rows, columns = panes[side].grid
-    return PixelEvent(side, index, serial) if 0 <= index < rows * columns else None
-
-
-def _is_new(key: str, stage: str, serial: int) -> bool:
-    """Remember the serial of the last event of this stage; False for a replay of it."""
-    name = f"{key}--{stage}"
-    is_new = st.session_state.get(name) != serial
-    st.session_state[name] = serial
-    return is_new
+        if packed_features is not None:
+            _store(data=packed_features, key=f"{key}--features")
+        result = _viewer(data=overlay, key=key, **receivers)
+    event = read_pixel(result.get("pixel"), panes)
+    return event if event is not None and is_new(key, "returned", event.serial) else None

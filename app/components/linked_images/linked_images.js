@@ -149,6 +149,7 @@ export default function linkedImages({ data, parentElement, setTriggerValue }) {
     publishPictures(parentElement, message);
     return whenGone(parentElement, () => withdrawPictures(parentElement));
   }
+  if (message.header.kind === "features") return () => {};
   const root = parentElement.querySelector(".li-root");
   const state = viewers.get(root) ?? createViewer(root);
   state.send = setTriggerValue;

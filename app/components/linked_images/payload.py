@@ -15,7 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from app.components.linked_images.types import SIDES, VIRIDIS, ImagePane, Layer, Link, Marker, Side
+from app.components.linked_images.types import SIDES, VIRIDIS, ImagePane, Layer, LineSet, Link, Marker, Side
+from pca_core.analysis.live_features import LiveFeatures, LiveSide
 
 JPEG_QUALITY = 85
 ALIGNMENT = 8
@@ -55,17 +56,48 @@ def pack_images(source: ImagePane, target: ImagePane) -> bytes:
     return sections.pack({"kind": "images", "panes": panes})
 
 
-def pack_overlay(
+def pack_features(features: LiveFeatures, level: str) -> bytes:
+    """Return the message with which the browser finds similarities itself; some 2 MB for 2 × 8,192 pixels of 64 numbers."""
+    sections = _Sections()
+    sides = {
+        side: _describe_features(live, sections) for side, live in zip(SIDES, (features.source, features.target), strict=True)
+    }
+    told = f"{features.num_dimensions} of {features.num_channels} dimensions" if level == "feature" else "−KL of the predictions"
+    return sections.pack(
+        {
+            "kind": "features",
+            "sides": sides,
+            "dimensions": features.source.query.shape[1],
+            "level": level,
+            "fidelity": f"{told}, same match as the exact one for {features.agreement:.1%} of {features.num_judged:,} pixels",
+        }
+    )
+
+
+def _describe_features(live: LiveSide, sections: _Sections) -> dict[str, Any]:
+    return {
+        "query": sections.add(np.ascontiguousarray(live.query).tobytes()),
+        "key": sections.add(np.ascontiguousarray(live.key).tobytes()),
+        "isInteger": live.query.dtype == np.int16,
+        "scales": [live.query_scale, live.key_scale],
+        "offset": sections.add(live.offset.tobytes()),
+    }
+
+
+def pack_overlay(  # noqa: PLR0913 (one keyword for each thing that is drawn)
     panes: Mapping[Side, ImagePane],
     *,
     images_hash: str,
+    features_hash: str | None = None,
     layers: Sequence[Layer] = (),
     markers: Sequence[Marker] = (),
     links: Sequence[Link] = (),
+    lines: LineSet | None = None,
     active_layer: Mapping[Side, str | None] | None = None,
     scene: str = "",
     opacity: float = 0.6,
     reports_layer: bool = False,
+    takes_regions: bool = False,
 ) -> bytes:
     """Return the message with everything that is drawn over the images.
 
@@ -83,16 +115,19 @@ def pack_overlay(
     header = {
         "kind": "overlay",
         "images": images_hash,
+        "features": features_hash,
         "panes": {side: {"grid": pane.grid, "size": pane.image.shape[:2]} for side, pane in panes.items()},
         "layers": [_describe_layer(layer, sections) for layer in layers],
         "markers": [[marker.side, int(marker.index), marker.kind, marker.label] for marker in markers],
         "links": [
             [link.start[0], int(link.start[1]), link.end[0], int(link.end[1]), link.kind, bool(link.consistent)] for link in links
         ],
+        "lines": None if lines is None else _describe_lines(lines, panes, sections),
         "active": chosen,
         "scene": scene,
         "opacity": min(max(float(opacity), 0.0), 1.0),
         "reportsLayer": reports_layer,
+        "takesRegions": takes_regions,
     }
     return sections.pack(header)
 
@@ -136,6 +171,19 @@ def _describe_layer(layer: Layer, sections: _Sections) -> dict[str, Any]:
         "swatches": swatches,
         "range": None if layer.value_range is None else [float(end) for end in layer.value_range],
         "names": layer.value_names,
+    }
+
+
+def _describe_lines(lines: LineSet, panes: Mapping[Side, ImagePane], sections: _Sections) -> dict[str, Any]:
+    ends = {"source": np.asarray(lines.source_index), "target": np.asarray(lines.target_index)}
+    for side, index in ends.items():
+        for extreme in (index.min(), index.max()) if len(index) else ():
+            _check_pixel(panes, side, int(extreme), "Line end")
+    return {
+        **{side: sections.add(index.astype("<u4").tobytes()) for side, index in ends.items()},
+        "colours": sections.add(np.asarray(lines.colour_index, np.uint8).tobytes()),
+        "swatches": [[name, [int(part) for part in colour]] for name, colour in lines.palette],
+        "opacity": min(max(float(lines.opacity), 0.0), 1.0),
     }
 
 
