@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import app.components.linked_images as component
-from app.components.linked_images import ImagePane, Layer, Marker
+from app.components.linked_images import ImagePane, Layer, Marker, events
 from app.components.linked_images.payload import pack_images, pack_overlay, read_header
 
 
@@ -53,10 +52,10 @@ def test_a_layer_without_values_keeps_its_button_and_cannot_be_shown() -> None:
     ],
 )
 def test_what_is_no_pixel_is_no_event(value) -> None:
-    assert component._read_event(value, make_panes()) is None
+    assert events.read_pixel(value, make_panes()) is None
 
 
 def test_an_event_is_new_once(monkeypatch) -> None:
-    monkeypatch.setattr(component.st, "session_state", {})
-    assert [component._is_new("pair", "handled", serial) for serial in (7, 7, 8)] == [True, False, True]
-    assert component._is_new("pair", "returned", 8)
+    monkeypatch.setattr(events.st, "session_state", {})
+    assert [events.is_new("pair", "handled", serial) for serial in (7, 7, 8)] == [True, False, True]
+    assert events.is_new("pair", "returned", 8)

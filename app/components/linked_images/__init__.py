@@ -51,7 +51,10 @@ __all__ = [
 ]
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("payload.js", "view.js", "panes.js", "wires.js", "markers.js", "controls.js", "input.js", "linked_images.js")
+_SCRIPTS = (
+    *("view.js", "live.js", "payload.js", "panes.js", "lines.js", "wires.js", "markers.js", "region.js"),
+    *("controls.js", "input.js", "linked_images.js"),
+)
 _JS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
 _CSS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("linked_images.css", "controls.css"))
 
@@ -69,6 +72,8 @@ _HTML = (
 <div class="li-help" role="note" hidden></div>
 </div>
 <div class="li-bar">
+  <button type="button" class="li-live" data-do="live" aria-pressed="false"
+    title="Show what the pixel under the cursor resembles, at once (L)">Live</button>
   <label class="li-opacity">Overlay <input type="range" min="0" max="100" step="5" aria-label="Overlay opacity">
     <output></output></label>
   <div class="li-key"></div>
@@ -79,6 +84,7 @@ _HTML = (
     <button type="button" data-do="help" aria-label="Keys" aria-expanded="false">?</button>
   </div>
 </div>
+<div class="li-fidelity"></div>
 <div class="li-spoken" aria-live="polite"></div></div>
 """
 )

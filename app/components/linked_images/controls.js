@@ -8,6 +8,8 @@ const HELP = [
   ["drag", "pan"],
   ["double click · 0", "whole image"],
   ["1 – 9", "layer of this image on or off"],
+  ["L", "similarity under the cursor on or off"],
+  ["Z", "back to the pixel pinned before"],
   ["Esc", "clear"],
 ];
 
@@ -102,7 +104,7 @@ function rampStops(colours) {
 
 function showStatus(state, pane) {
   const spot = [state.hover, state.cursor].find((other) => other?.side === pane.side);
-  const text = spot ? describePixel(pane, spot.index) : describeMarkers(state, pane);
+  const text = spot ? describePixel(pane, spot.index) : describeLive(state, pane) || describeMarkers(state, pane);
   if (pane.status.textContent !== text) pane.status.textContent = text;
 }
 
@@ -200,7 +202,23 @@ function showKey(state) {
     entry.append(swatch, element("span", "", label));
     entries.push(entry);
   }
+  entries.push(...lineEntries(state.overlay.lines));
   state.bar.querySelector(".li-key").replaceChildren(...entries);
+}
+
+// Colours of the thin lines that are there, with how many each has.
+function lineEntries(lines) {
+  if (!lines) return [];
+  const counts = new Map();
+  for (const colour of lines.colours) counts.set(colour, (counts.get(colour) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => a - b).map(([colour, count]) => {
+    const [label, rgb] = lines.swatches[colour];
+    const entry = element("span", "li-entry");
+    const swatch = element("span", "li-swatch");
+    swatch.style.background = `rgb(${rgb.map(Number).join(" ")})`;
+    entry.append(swatch, element("span", "", `${label} ${count}`));
+    return entry;
+  });
 }
 
 function keyEntry(label, stroke, dash) {

@@ -22,7 +22,7 @@ function pointerDown(state, pane, event) {
   pane.canvas.setPointerCapture(event.pointerId);
   const { pointers } = pane;
   pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-  if (pointers.size === 1) pane.press = { x: event.clientX, y: event.clientY, isDrag: false };
+  if (pointers.size === 1) pane.press = startPress(state, pane, event);
   else pane.press = null;
 }
 
@@ -40,6 +40,11 @@ function pointerMove(state, pane, event) {
 
 function drag(state, pane, before, now) {
   const { press } = pane;
+  if (press.region) {
+    press.isDrag = true;
+    moveRegion(state, pane, now);
+    return;
+  }
   if (!press.isDrag && Math.hypot(now.x - press.x, now.y - press.y) < CLICK_SLOP) return;
   if (!press.isDrag) {
     press.isDrag = true;
@@ -62,7 +67,9 @@ function pinch(state, pane, movedId, now) {
 function pointerUp(state, pane, event) {
   const { press } = pane;
   const isClick = pane.pointers.has(event.pointerId) && press && !press.isDrag;
+  const region = press?.isDrag ? press.region : null;
   pointerGone(state, pane, event);
+  if (region) sendRegion(state, pane, region);
   if (!isClick || event.detail > 1) return;
   const index = cellAt(state, pane, event);
   if (index !== null) pin(state, pane, index);
@@ -72,6 +79,8 @@ function pointerGone(state, pane, event) {
   pane.pointers.delete(event.pointerId);
   if (pane.pointers.size > 0) return;
   pane.press = null;
+  state.region = null;
+  requestPaint(state, "wires");
   pane.canvas.classList.remove("is-dragged");
 }
 
@@ -150,6 +159,10 @@ function pressKey(state, pane, key) {
     Enter: () => pin(state, pane, startOfCursor(state, pane)),
     " ": () => pin(state, pane, startOfCursor(state, pane)),
     Escape: () => clear(state),
+    z: () => state.send("undo", { serial: nextSerial(state) }),
+    Z: () => state.send("undo", { serial: nextSerial(state) }),
+    l: () => toggleLive(state),
+    L: () => toggleLive(state),
     "?": () => toggleHelp(state),
     "+": () => zoomAtCursor(state, pane, 1.5),
     "=": () => zoomAtCursor(state, pane, 1.5),

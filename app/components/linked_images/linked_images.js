@@ -33,10 +33,12 @@ function createViewer(root) {
     spoken: find(".li-spoken"),
     panes: { source: createPane(root, "source"), target: createPane(root, "target") },
     view: { x: 0, y: 0, scale: 1 },
+    stale: new Set(), // sides to paint anew
     prefersStill: window.matchMedia("(prefers-reduced-motion: reduce)").matches,
   };
   for (const side of SIDES) connectPane(state, state.panes[side]);
   connectBar(state);
+  connectLive(state);
   state.resizing = new ResizeObserver(() => measure(state));
   state.resizing.observe(state.stage);
   for (const side of SIDES) state.resizing.observe(state.panes[side].frame);
@@ -74,6 +76,8 @@ function readOverlay({ header, sections }) {
       colours: sections[layer.colours],
     })),
     markers: header.markers.map(([side, index, kind, label]) => ({ side, index, kind, label })),
+    lines: readLines(header.lines, sections),
+    liveColours: new Uint32Array(sections[header.viridis].slice().buffer),
     links: header.links.map(([side, index, toSide, toIndex, kind, consistent]) => ({
       start: end(side, index),
       end: end(toSide, toIndex),
@@ -90,7 +94,7 @@ async function showMessage(state, message) {
     return;
   }
   state.expected = message.header.hash;
-  const pictures = await requestPictures(message.header.images);
+  const pictures = await stores.images.request(message.header.images);
   if (state.expected === message.header.hash && !state.isGone) applyOverlay(state, readOverlay(message), pictures);
 }
 
@@ -98,6 +102,8 @@ function applyOverlay(state, overlay, pictures) {
   const before = state.overlay;
   state.overlay = overlay;
   state.isFresh = true;
+  state.liveColours = overlay.liveColours;
+  loadFeatures(state, overlay.features);
   for (const side of SIDES) updatePane(state, state.panes[side], pictures[side]);
   if (before && before.images !== overlay.images) forgetPlace(state);
   showTitles(state);
@@ -145,11 +151,11 @@ function whenGone(node, clean) {
 
 export default function linkedImages({ data, parentElement, setTriggerValue }) {
   const message = readMessage(data);
-  if (message.header.kind === "images") {
-    publishPictures(parentElement, message);
-    return whenGone(parentElement, () => withdrawPictures(parentElement));
+  const store = stores[message.header.kind];
+  if (store) {
+    store.publish(parentElement, message);
+    return whenGone(parentElement, () => store.withdraw(parentElement));
   }
-  if (message.header.kind === "features") return () => {};
   const root = parentElement.querySelector(".li-root");
   const state = viewers.get(root) ?? createViewer(root);
   state.send = setTriggerValue;

@@ -4,7 +4,7 @@ const LATTICE_FROM = 18; // CSS pixels a cell, from where faint lines separate t
 
 // Painting waits for the next frame; "wires" repaints the marks only, "panes" everything.
 function requestPaint(state, what) {
-  if (what === "panes") state.isPaneStale = true;
+  if (what === "panes") for (const side of SIDES) state.stale.add(side);
   if (state.frame || state.isGone) return;
   state.frame = requestAnimationFrame((now) => {
     state.frame = 0;
@@ -14,11 +14,11 @@ function requestPaint(state, what) {
 
 function paint(state, now) {
   if (!state.overlay || !state.panes.source.box) return;
-  if (state.isPaneStale) {
-    for (const side of SIDES) paintPane(state, state.panes[side]);
-    state.isPaneStale = false;
-  }
+  updateLive(state);
+  for (const side of state.stale) paintPane(state, state.panes[side]);
+  state.stale.clear();
   paintWires(state, now);
+  state.root.dataset.shown = state.live ? `${state.live.side}-${state.live.index}` : "";
   if (state.isFresh) {
     state.isFresh = false;
     state.root.dataset.serial = String(Number(state.root.dataset.serial) + 1);
@@ -31,18 +31,37 @@ function paintPane(state, pane) {
   const context = canvas.getContext("2d", { alpha: false });
   const { x, y, scale } = state.view;
   const [width, height] = [canvas.width * scale, canvas.height * scale];
-  context.setTransform(1, 0, 0, 1, -x * width, -y * height);
+  context.setTransform(1, 0, 0, 1, 0, 0);
   context.globalAlpha = 1;
-  context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(pane.picture.bitmap, 0, 0, width, height);
+  context.drawImage(paneBase(state, pane), 0, 0);
+  context.setTransform(1, 0, 0, 1, -x * width, -y * height);
+  const isLive = state.live && state.live.side !== pane.side;
   const layer = activeLayer(pane);
-  if (layer) {
+  if (isLive || layer) {
     context.globalAlpha = state.opacity;
     context.imageSmoothingEnabled = false;
-    context.drawImage(layerRaster(layer), 0, 0, width, height);
+    context.drawImage(isLive ? liveRaster(state, pane) : layerRaster(layer), 0, 0, width, height);
   }
   paintLattice(state, pane, context, width, height);
+}
+
+// The part of the photograph in view, scaled once per view: layers over it change with every hover.
+function paneBase(state, pane) {
+  const { canvas, picture } = pane;
+  const { x, y, scale } = state.view;
+  const place = [x, y, scale, canvas.width, canvas.height].join();
+  if (pane.base?.place === place && pane.base.picture === picture) return pane.base.canvas;
+  const base = pane.base?.canvas ?? document.createElement("canvas");
+  if (base.width !== canvas.width) base.width = canvas.width;
+  if (base.height !== canvas.height) base.height = canvas.height;
+  const context = base.getContext("2d", { alpha: false });
+  const [width, height] = [canvas.width * scale, canvas.height * scale];
+  context.setTransform(1, 0, 0, 1, -x * width, -y * height);
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture.bitmap, 0, 0, width, height);
+  pane.base = { canvas: base, place, picture };
+  return base;
 }
 
 function activeLayer(pane) {

@@ -1,4 +1,4 @@
-// Messages from Python, and the decoded images, which all mounts of this module share by content hash.
+// Messages from Python; decoded images and features, which all mounts of this module share by content hash.
 
 const utf8 = new TextDecoder();
 
@@ -10,8 +10,38 @@ function readMessage(bytes) {
   return { header, sections };
 }
 
-const pictureSets = new Map(); // hash -> Map of owner -> promise of { source, target }
-const awaited = new Map(); // hash -> functions to call once the set is there
+// What large messages hold, decoded once: mounts that carry a message publish it, viewers ask for it by its hash.
+function createStore(decode) {
+  const kept = new Map(); // hash -> Map of owner -> promise of what was decoded
+  const awaited = new Map(); // hash -> functions to call once it is there
+
+  function withdraw(owner) {
+    for (const [hash, owners] of kept) {
+      if (owners.delete(owner) && owners.size === 0) kept.delete(hash);
+    }
+  }
+
+  function publish(owner, message) {
+    const { hash } = message.header;
+    if (kept.get(hash)?.has(owner)) return;
+    withdraw(owner);
+    const owners = kept.get(hash) ?? new Map();
+    const promise = owners.values().next().value ?? decode(message);
+    kept.set(hash, owners.set(owner, promise));
+    for (const resolve of awaited.get(hash) ?? []) resolve(promise);
+    awaited.delete(hash);
+  }
+
+  function request(hash) {
+    const owners = kept.get(hash);
+    if (owners) return owners.values().next().value;
+    return new Promise((resolve) => {
+      awaited.set(hash, [...(awaited.get(hash) ?? []), resolve]);
+    });
+  }
+
+  return { publish, request, withdraw };
+}
 
 async function decodePane(description, sections) {
   const blob = new Blob([sections[description.jpeg]], { type: "image/jpeg" });
@@ -27,27 +57,4 @@ async function decodePictures({ header, sections }) {
   return { source, target };
 }
 
-function publishPictures(owner, message) {
-  const { hash } = message.header;
-  if (pictureSets.get(hash)?.has(owner)) return;
-  withdrawPictures(owner);
-  const owners = pictureSets.get(hash) ?? new Map();
-  const promise = owners.values().next().value ?? decodePictures(message);
-  pictureSets.set(hash, owners.set(owner, promise));
-  for (const resolve of awaited.get(hash) ?? []) resolve(promise);
-  awaited.delete(hash);
-}
-
-function withdrawPictures(owner) {
-  for (const [hash, owners] of pictureSets) {
-    if (owners.delete(owner) && owners.size === 0) pictureSets.delete(hash);
-  }
-}
-
-function requestPictures(hash) {
-  const owners = pictureSets.get(hash);
-  if (owners) return owners.values().next().value;
-  return new Promise((resolve) => {
-    awaited.set(hash, [...(awaited.get(hash) ?? []), resolve]);
-  });
-}
+const stores = { images: createStore(decodePictures), features: createStore(decodeFeatures) };

@@ -122,6 +122,7 @@ def pack_overlay(  # noqa: PLR0913 (one keyword for each thing that is drawn)
         "links": [
             [link.start[0], int(link.start[1]), link.end[0], int(link.end[1]), link.kind, bool(link.consistent)] for link in links
         ],
+        "viridis": sections.add(np.dstack([VIRIDIS[np.newaxis], np.full((1, 256, 1), 255, np.uint8)]).tobytes()),
         "lines": None if lines is None else _describe_lines(lines, panes, sections),
         "active": chosen,
         "scene": scene,

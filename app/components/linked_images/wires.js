@@ -27,6 +27,7 @@ function paintWires(state, now) {
   const context = wires.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, wires.width / ratio, wires.height / ratio);
+  paintLines(state, context);
   context.lineCap = "round";
   context.lineJoin = "round";
   const tips = PAINT_ORDER.flatMap((kind) =>
@@ -35,9 +36,11 @@ function paintWires(state, now) {
   const spots = overlay.markers.map((marker) => placeMarker(state, marker));
   for (const spot of spots) if (spot.isVisible) drawMarker(context, spot);
   drawLabels(context, state, spots, tips);
+  drawLive(context, state);
   drawCursor(context, state, state.hover, 0.95);
   drawCursor(context, state, state.cursor, 1);
   drawPulse(context, state, now);
+  drawRegion(context, state);
 }
 
 // An end outside the visible part of its pane is drawn at the edge, the whole arrow paler.
