@@ -17,6 +17,7 @@ from pca_core.types import IGNORE_INDEX
 
 Flow = Literal["label", "prediction", "cycle"]
 Truth = Literal["any", "right", "wrong"]
+PLASTIC = 1.32471795724474602596
 VERDICT_CODES: tuple[Verdict, ...] = ("inconsistent", "consistent", "unlabelled")
 """Verdict of each code, the order of :func:`pca_core.render.verdict_map`."""
 
@@ -161,6 +162,11 @@ def margin_at(pairs: PixelPairs, share: float) -> float:
     return float(np.quantile(pairs.margin, 1 - share, method="lower"))
 
 
+def clearest_pairs(pairs: PixelPairs, count: int) -> PixelPairs:
+    """The ``count`` pairs of largest margin, the largest first."""
+    return pairs.take(np.argsort(-pairs.margin, kind="stable")[:count])
+
+
 def count_pair_flow(pairs: PixelPairs, flow: Flow, num_classes: int) -> np.ndarray:
     """(K, K) pixel pairs, own class → class they lead to; pairs with an unlabelled end do not count.
 
@@ -174,7 +180,7 @@ def thin_pairs(pairs: PixelPairs, count: int) -> PixelPairs:
     """At most ``count`` of the pairs, spread evenly over the image, with rare classes still in sight.
 
     A class of n pairs gets a part that grows with √n. Within a class pixels queue by ``frac(x/ρ + y/ρ²)``, ρ the plastic
-    number: any first part of that queue lies evenly over the image, and a smaller choice is part of every larger one.
+    number: any first part of that queue lies evenly over the image, and a longer one only adds to it.
     Source of the sequence: Roberts, The unreasonable effectiveness of quasirandom sequences, 2018.
     """
     if len(pairs) <= count:
@@ -186,12 +192,9 @@ def thin_pairs(pairs: PixelPairs, count: int) -> PixelPairs:
     return pairs.take(np.sort(np.concatenate(chosen)))
 
 
-PLASTIC = 1.32471795724474602596
-
-
 def _share_out(numbers: np.ndarray, count: int) -> np.ndarray:
     """How many of each group, ``count`` in all: in parts of √n, none more than it has, each at least one where that can be."""
-    quota = np.zeros(len(numbers), np.int64)
+    quota = np.full(len(numbers), int(count >= len(numbers)), np.int64)
     while (left := count - quota.sum()) > 0:
         weight = np.sqrt(numbers) * (quota < numbers)
         more = np.floor(left * weight / weight.sum()).astype(np.int64)
