@@ -45,8 +45,8 @@ def chosen_layers(pairs: PixelPairs, colouring: Colouring, space: LabelSpace, gr
     table[: len(palette)], alpha[: len(palette)] = [colour for _, colour in palette], 255
     layers = []
     for side, index, title in (
-        ("source", pairs.source_index, "Filtered pairs"),
-        ("target", pairs.target_index, "Their matches"),
+        ("source", pairs.source_index, "Pairs"),
+        ("target", pairs.target_index, "Matches"),
     ):
         values = np.full(grids[side], NOTHING, np.uint8)
         values.ravel()[index[order]] = colours[order]

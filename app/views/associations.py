@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app.controls import choice, several, slider
@@ -15,6 +17,9 @@ from app.views.frame import get_pixel, open_pair, show_images
 from app.views.pair_numbers import show_totals
 from pca_core.analysis.pairs import PairFilter, PixelPairs, filter_pairs, margin_at, thin_pairs
 from pca_core.association import describe_trace, explain_pixel
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
 OPACITY = {"0": 0.0, "200": 0.6, "1000": 0.4, "5000": 0.2}  # of a line: many may not hide the images
@@ -38,11 +43,12 @@ def _pairs(pair: cache.Pair) -> None:
     found, space = associations.get_findings(pair), pair.label_space
     flow, cell = associations.get_flow(pair), associations.get_cell(space.num_classes)
     keep = _filters(pair, found.pairs)
-    count, colouring = _drawing()
+    count, colouring, place = _drawing()
     in_matrix = filter_pairs(found.pairs, keep)
     chosen = in_matrix if cell is None else filter_pairs(in_matrix, PairFilter(flow=flow, cell=cell))
     drawn = thin_pairs(chosen, int(count))
-    _say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names)
+    with place:
+        _say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names)
     _images(pair, chosen, drawn, colouring, OPACITY[count])
     pair_charts.show(pair, found, in_matrix, chosen, flow, cell)
 
@@ -92,9 +98,9 @@ def _filters(pair: cache.Pair, pairs: PixelPairs) -> PairFilter:
     )
 
 
-def _drawing() -> tuple[str, str]:
-    """How many lines, and what their colours mean."""
-    left, right, _ = st.columns([4, 4, 6], vertical_alignment="bottom")
+def _drawing() -> tuple[str, str, DeltaGenerator]:
+    """How many lines, what their colours mean, and the place to say what is shown."""
+    left, right, place = st.columns([4, 3, 7], vertical_alignment="bottom")
     with left:
         count = choice(
             "Lines", "pairs_lines", LINES, "1000",
@@ -102,8 +108,8 @@ def _drawing() -> tuple[str, str]:
             "rare classes stay in sight. Numbers, charts and maps always count every pair.",
         )  # fmt: skip
     with right:
-        colouring = choice("Colour", "pairs_colour", COLOURINGS, "verdict", help="Of the lines and of the filtered pairs.")
-    return count, colouring
+        colouring = choice("Colour", "pairs_colour", COLOURINGS, "verdict", help="Of the lines and of the ends of the pairs.")
+    return count, colouring, place
 
 
 def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, int] | None, names: tuple[str, ...]) -> None:

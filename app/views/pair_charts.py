@@ -12,6 +12,7 @@ from app.figures.flow import HEIGHT, clickable_flow
 from app.figures.histograms import verdict_histograms
 from app.figures.style import PLAIN
 from app.state import associations, cache, session
+from app.views.pair_numbers import show_switches
 from app.views.tables import VERDICTS
 from pca_core.analysis.pair_summary import ClassTable, count_by_verdict
 from pca_core.analysis.pairs import VERDICT_CODES, Flow, PixelPairs, clearest_pairs, count_pair_flow
@@ -23,7 +24,7 @@ FLOW_HELP = (
 )
 MATRIX = "pairs_matrix"
 MAX_ROWS = 200
-TABS = ("Class flow", "Similarity and margin", "Class by class")
+TABS = ("Class flow", "Similarity and margin", "Class by class", "Every switch")
 """Only the open tab is computed and sent."""
 
 
@@ -35,7 +36,7 @@ def show(
     flow: Flow,
     cell: tuple[int, int] | None,
 ) -> None:
-    """Three tabs; see :data:`TABS`."""
+    """The tabs; see :data:`TABS`."""
     tabs = st.tabs(TABS, on_change="rerun", key="pairs_tab")
     names = pair.label_space.class_names
     for tab, draw in zip(
@@ -44,6 +45,7 @@ def show(
             lambda: _flow(pair, in_matrix, chosen, flow, cell),
             lambda: _spread(pair, found, chosen),
             lambda: _classes(found.classes, names, pair.analysis.config.level),
+            lambda: show_switches(pair),
         ),
         strict=True,
     ):

@@ -37,27 +37,38 @@ def name_variant(name: str, config: AssociationConfig) -> str:
 
 @st.fragment
 def show_totals(pair: cache.Pair) -> None:
-    """All numbers with what they gain or lose beside a setting that the reader picks; and all settings in one table."""
-    config = pair.analysis.config
-    variants = vary_switches(config)
-    usual = next(iter(variants))
-    # One option always stands for what one would compare with first: its name stays while the switches change.
-    configs = {USUAL: variants[usual]} | {name: other for name, other in variants.items() if name != usual}
-    names = {USUAL: usual} | {name: name for name in configs if name != USUAL}
-    options = {key: name_variant(names[key], configs[key]) for key in configs}
+    """All numbers with what they gain or lose beside a setting that the reader picks."""
+    configs, options = _list_references(pair)
     reference = choice(
         "Compared with",
         "pairs_with",
         options,
         USUAL,
-        help="The small numbers are now less then: points for shares, pairs for counts.",
+        help="The small numbers are this association less that one: points for shares, pairs for counts.",
     )
-    _show_metrics(associations.get_totals(pair, config), associations.get_totals(pair, configs[reference]))
-    with st.expander("What every switch changes", on_change="rerun", key="pairs_switches") as place:
-        if place.open:
-            rows = {options[key]: associations.get_totals(pair, other) for key, other in configs.items()}
-            st.dataframe(_table(associations.get_totals(pair, config), rows), width="stretch", hide_index=True)
-            st.caption("Each row turns one switch over and leaves the others. In brackets: that setting less the present one.")
+    _show_metrics(associations.get_totals(pair, pair.analysis.config), associations.get_totals(pair, configs[reference]))
+
+
+def show_switches(pair: cache.Pair) -> None:
+    """All numbers under every setting that differs in one switch."""
+    configs, options = _list_references(pair)
+    now = associations.get_totals(pair, pair.analysis.config)
+    rows = {options[key]: associations.get_totals(pair, config) for key, config in configs.items()}
+    st.dataframe(_table(now, rows), width="stretch", hide_index=True, key="pairs_every_switch")
+    st.caption("Each row turns one switch over and leaves the others. In brackets: that setting less the present one.")
+
+
+def _list_references(pair: cache.Pair) -> tuple[dict[str, AssociationConfig], dict[str, str]]:
+    """Configs to compare with, and their names. The first is what one would compare with anyway, whatever that is just now."""
+    variants = vary_switches(pair.analysis.config)
+    if not pair.analysis.has_predictions:
+        variants.pop("level")
+    usual = next(iter(variants))
+    keys = {USUAL if name == usual else name: name for name in variants}
+    return (
+        {key: variants[name] for key, name in keys.items()},
+        {key: name_variant(name, variants[name]) for key, name in keys.items()},
+    )
 
 
 def _show_metrics(now: PairTotals, then: PairTotals) -> None:
