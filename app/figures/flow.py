@@ -27,7 +27,7 @@ def clickable_flow(counts: np.ndarray, names: Sequence[str], end: str, cell: tup
     if len(names) <= MAX_WRITTEN:
         shares = row_shares(counts)
         text = [[f"{share:.0%}" if share >= 0.005 else "" for share in row] for row in shares]
-        figure.update_traces(text=text, texttemplate="%{text}", textfont_size=11)
+        figure.update_traces(text=text, texttemplate="%{text}", textfont_size=11, showscale=False)
     rows, columns = np.indices(counts.shape).reshape(2, -1)
     invisible = {"marker": {"opacity": 0}}
     figure.add_scatter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
 OPACITY = {"0": 0.0, "200": 0.6, "1000": 0.4, "5000": 0.2}  # of a line: many may not hide the images
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
-VERDICTS = {"all": "All", "consistent": "Closed cycles", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
+VERDICTS = {"all": "All", "consistent": "Closed", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
 
 
@@ -42,22 +43,23 @@ def _pairs(pair: cache.Pair) -> None:
     """Everything that a filter or a click changes: it reruns alone."""
     found, space = associations.get_findings(pair), pair.label_space
     flow, cell = associations.get_flow(pair), associations.get_cell(space.num_classes)
-    keep = _filters(pair, found.pairs)
-    count, colouring, place = _drawing()
+    keep = _filters(pair)
+    count, colouring, share, place = _drawing()
+    keep = replace(keep, min_margin=margin_at(found.pairs, share / 100))
     in_matrix = filter_pairs(found.pairs, keep)
     chosen = in_matrix if cell is None else filter_pairs(in_matrix, PairFilter(flow=flow, cell=cell))
     drawn = thin_pairs(chosen, int(count))
-    with place:
-        _say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names)
+    with place.container(height=60, border=False, key="pairs_said"):  # two lines, so that nothing below moves
+        st.caption(_say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names))
     _images(pair, chosen, drawn, colouring, OPACITY[count])
     pair_charts.show(pair, found, in_matrix, chosen, flow, cell)
 
 
-def _filters(pair: cache.Pair, pairs: PixelPairs) -> PairFilter:
-    """The row of filters, read into the core's."""
+def _filters(pair: cache.Pair) -> PairFilter:
+    """The row of filters, but for the margin, read into the core's."""
     has_labels = pair.analysis.pair.target_labels is not None
     names = pair.label_space.class_names
-    one, two, three, four = st.columns([4, 4, 3, 3], vertical_alignment="bottom")
+    one, two, three = st.columns([4, 5, 3], vertical_alignment="bottom")
     with one:
         classes = several(
             "Source classes", "pairs_class", names, placeholder="All classes", help="Label of the source pixel of a pair."
@@ -80,49 +82,37 @@ def _filters(pair: cache.Pair, pairs: PixelPairs) -> PairFilter:
             help="Right when the target pixel has the source pixel's class by its label, y_i = y_j*. "
             + ("Labels of the target only judge." if has_labels else "This target has no labels to judge by."),
         )
-    with four:
-        share = slider(
-            "Clearest choices, %",
-            "pairs_clear",
-            1,
-            100,
-            100,
-            1,
-            help="Keep the pairs with the largest margin: D(i, j*) less the similarity of the second candidate. 100 keeps all.",
-        )
     return PairFilter(
         classes=tuple(names.index(name) for name in classes),
-        min_margin=margin_at(pairs, share / 100),
         verdicts=() if verdict == "all" else (verdict,),
         truth=truth if has_labels else "any",
     )
 
 
-def _drawing() -> tuple[str, str, DeltaGenerator]:
-    """How many lines, what their colours mean, and the place to say what is shown."""
-    left, right, place = st.columns([4, 3, 7], vertical_alignment="bottom")
-    with left:
+def _drawing() -> tuple[str, str, int, DeltaGenerator]:
+    """How many lines, what their colours mean, how clear a choice must be, and the place to say what is shown."""
+    one, two, three, place = st.columns([10, 6, 5, 9], vertical_alignment="bottom")
+    with one:
         count = choice(
             "Lines", "pairs_lines", LINES, "1000",
             help="At most this many, spread evenly over the image; a class of n pairs gets a part that grows with √n, so that "
             "rare classes stay in sight. Numbers, charts and maps always count every pair.",
         )  # fmt: skip
-    with right:
+    with two:
         colouring = choice("Colour", "pairs_colour", COLOURINGS, "verdict", help="Of the lines and of the ends of the pairs.")
-    return count, colouring, place
+    with three:
+        share = slider(
+            "Clearest, %", "pairs_clear", 1, 100, 100, 1,
+            help="Keep the pairs with the largest margin: D(i, j*) less the similarity of the second candidate. 100 keeps all.",
+        )  # fmt: skip
+    return count, colouring, share, place
 
 
-def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, int] | None, names: tuple[str, ...]) -> None:
-    """What is shown, in one line of fixed height."""
-    words = [f"**{chosen:,}** of {total:,} pairs pass the filters; {drawn:,} are drawn."]
-    if margin > 0:
-        words.append(f"Margin ≥ {margin:.4f}.")
-    if cell is not None:
-        words.append(f"Only {escape(names[cell[0]])} → {escape(names[cell[1]])}.")
-    with st.container(height=44, border=False, horizontal=True, vertical_alignment="center", key="pairs_said"):
-        st.markdown(" ".join(words))
-        if cell is not None:
-            st.button("All cells", on_click=associations.set_cell, args=(None,), key="pairs_all_cells", type="tertiary")
+def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, int] | None, names: tuple[str, ...]) -> str:
+    """What is shown."""
+    which = "" if cell is None else f", {escape(names[cell[0]])} → {escape(names[cell[1]])}"
+    clear = f", margin ≥ {margin:.4f}" if margin > 0 else ""
+    return f"**{chosen:,}** of {total:,} pairs pass{which}{clear}; {drawn:,} drawn."
 
 
 def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: str, opacity: float) -> None:
@@ -143,11 +133,12 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: 
         lines=pair_lines(drawn, colouring, space, opacity),
         active_layer={"source": "filtered", "target": "filtered"},
         scene="associations",
-        opacity=0.45,
+        opacity=0.6,
     )
-    with st.container(height=48, border=False, horizontal=True, vertical_alignment="center", key="pairs_pinned"):
+    with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
+        words, way = st.columns([9, 2], vertical_alignment="center")
         if trace is None:
-            st.caption("Click a pixel, or a row of the table below, to pin it: its story appears here.")
+            words.caption("Click a pixel, or a row of the table below, to pin it: its story appears here.")
         else:
-            st.caption(escape(describe_trace(trace, space.class_names)))
-            st.page_link(session.page("trace"), label="Open on Trace")
+            words.caption(escape(describe_trace(trace, space.class_names)))
+            way.page_link(session.page("trace"), label="Open on Trace")

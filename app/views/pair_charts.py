@@ -12,6 +12,7 @@ from app.figures.flow import HEIGHT, clickable_flow
 from app.figures.histograms import verdict_histograms
 from app.figures.style import PLAIN
 from app.state import associations, cache, session
+from app.text import escape
 from app.views.pair_numbers import show_switches
 from app.views.tables import VERDICTS
 from pca_core.analysis.pair_summary import ClassTable, count_by_verdict
@@ -24,6 +25,7 @@ FLOW_HELP = (
 )
 MATRIX = "pairs_matrix"
 MAX_ROWS = 200
+MAX_CLASSES = 20  # in sight at once
 TABS = ("Class flow", "Similarity and margin", "Class by class", "Every switch")
 """Only the open tab is computed and sent."""
 
@@ -72,7 +74,7 @@ def _flow(pair: cache.Pair, in_matrix: PixelPairs, chosen: PixelPairs, flow: Flo
         if "label" not in known:
             st.caption("With target labels this would also show which class each source class is really matched with.")
     with right:
-        _pixel_pairs(pair, chosen)
+        _pixel_pairs(pair, chosen, cell)
 
 
 def _choose_cell(num_classes: int) -> None:
@@ -82,11 +84,18 @@ def _choose_cell(num_classes: int) -> None:
         associations.toggle_cell(divmod(points[0]["point_index"], num_classes), num_classes)
 
 
-def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs) -> None:
+def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs, cell: tuple[int, int] | None) -> None:
     """The clearest of the chosen pairs; a chosen row pins its source pixel."""
     clearest = clearest_pairs(chosen, MAX_ROWS)
-    st.markdown(f"**{len(clearest):,}** of {len(chosen):,} pixel pairs, the clearest first. Choose a row to pin it.")
     names, level = pair.label_space.class_names, pair.analysis.config.level
+    with st.container(height=76, border=False, vertical_alignment="bottom"):  # as high as the switch beside it
+        words, back = st.columns([3, 1], vertical_alignment="bottom")
+        of_cell = "" if cell is None else f" {escape(names[cell[0]])} → {escape(names[cell[1]])}"
+        words.markdown(
+            f"**{len(clearest):,}** of {len(chosen):,} pixel pairs{of_cell}, the clearest first. Choose a row to pin it."
+        )
+        if cell is not None:
+            back.button("All cells", on_click=associations.set_cell, args=(None,), key="pairs_all_cells", width="stretch")
     key = f"pairs_table {zlib.crc32(clearest.source_index.tobytes())}"  # other rows: a table without a chosen one
     st.dataframe(
         _tabulate(clearest, names, level, pair.analysis.pair.target_size[1]),
@@ -162,6 +171,8 @@ def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
         pd.DataFrame(columns),
         hide_index=True,
         width="stretch",
+        height=38 + 35 * min(len(names), MAX_CLASSES),
+        placeholder="–",
         column_config={
             "pixels": number("Source pixels", "Labelled source feature pixels of the class.", "localized"),
             "share": number("Share of pairs", "Of all labelled source pixels."),
