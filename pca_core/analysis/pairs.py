@@ -159,7 +159,8 @@ def margin_at(pairs: PixelPairs, share: float) -> float:
     """The margin that the clearest share of pairs (0-1) reaches; 0 for all of them, so that none is lost to rounding."""
     if share >= 1 or not len(pairs):
         return 0.0
-    return float(np.quantile(pairs.margin, 1 - share, method="lower"))
+    kept = max(1, round(share * len(pairs)))
+    return float(np.partition(pairs.margin, -kept)[-kept])
 
 
 def clearest_pairs(pairs: PixelPairs, count: int) -> PixelPairs:
