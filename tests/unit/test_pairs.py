@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from pca_core import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.analysis.pairs import (
