@@ -133,7 +133,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: 
         lines=pair_lines(drawn, colouring, space, opacity),
         active_layer={"source": "filtered", "target": "filtered"},
         scene="associations",
-        opacity=0.6,
+        opacity=0.4,
     )
     with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
         words, way = st.columns([9, 2], vertical_alignment="center")
