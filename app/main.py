@@ -12,11 +12,12 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 import streamlit as st  # noqa: E402
 
 from app.state import session  # noqa: E402
-from app.views import adapt, compare, images, trace  # noqa: E402
+from app.views import adapt, associations, compare, images, trace  # noqa: E402
 
 PAGES = {
     "images": st.Page(images.render, title="Images", url_path="images"),
     "trace": st.Page(trace.render, title="Trace", url_path="trace", default=True),
+    "associations": st.Page(associations.render, title="Associations", url_path="associations"),
     "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }

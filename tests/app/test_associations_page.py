@@ -1,0 +1,159 @@
+"""The Associations page without a browser: switches and filters change the numbers, and the page says what they are."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.state.session import Choice
+from pca_core.data import encode_jpeg
+from tests.app.test_pages import SECONDS, metric, picture, sentences
+
+
+@pytest.fixture
+def associations() -> AppTest:
+    return open_page()
+
+
+def open_page(**told: str) -> AppTest:
+    def page():
+        import streamlit as st
+
+        from app.state import session
+        from app.views import associations, trace
+
+        session.start({"trace": st.Page(trace.render, title="Trace", url_path="trace")})
+        associations.render()
+
+    app = AppTest.from_function(page, default_timeout=SECONDS)
+    for name, value in told.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def change(app: AppTest, label: str) -> str:
+    return next(item.delta for item in app.metric if item.label == label)
+
+
+def said(app: AppTest) -> str:
+    return next(item.value for item in app.caption if "pairs pass" in item.value)
+
+
+def number_passing(app: AppTest) -> int:
+    return int(said(app).split("**")[1].replace(",", ""))
+
+
+def reference(app: AppTest) -> list[str]:
+    return app.segmented_control(key="pairs_with").options
+
+
+def test_opens_on_every_pair_with_deltas_beside_aggregation_off(associations):
+    assert "**8,192** of 8,192 pairs pass; 1,000 drawn" in said(associations)
+    now = float(metric(associations, "Coverage").rstrip("%"))
+    associations.slider(key="alpha").set_value(0.0).run()
+    without = float(metric(associations, "Coverage").rstrip("%"))
+    associations.slider(key="alpha").set_value(0.5).run()
+    assert float(change(associations, "Coverage")) == pytest.approx(now - without, abs=0.11)
+    assert not sentences(associations)
+
+
+def test_the_reference_follows_the_switches(associations):
+    usual = associations.segmented_control(key="pairs_with")
+    assert usual.value == "usual"
+    assert reference(associations)[0] == "aggregation off"
+    associations.segmented_control(key="level").set_value("prediction").run()
+    assert reference(associations)[:3] == ["the paper's settings", "aggregation off", "feature level"]
+    assert associations.segmented_control(key="pairs_with").value == "usual"
+    beside_paper = change(associations, "Pairs")
+    associations.segmented_control(key="pairs_with").set_value("level").run()
+    assert change(associations, "Pairs") == beside_paper  # that is the paper's here
+    associations.segmented_control(key="pairs_with").set_value("aggregation").run()
+    assert change(associations, "Pairs") != beside_paper
+    associations.segmented_control(key="level").set_value("feature").run()  # "aggregation" is the usual one again
+    assert not associations.exception
+    assert change(associations, "Pairs") is not None
+
+
+def test_mutual_is_told_beside_not_mutual(associations):
+    all_pairs = int(metric(associations, "Pairs").replace(",", ""))
+    associations.toggle(key="mutual").set_value(True).run()
+    mutual = int(metric(associations, "Pairs").replace(",", ""))
+    assert int(change(associations, "Pairs").replace(",", "")) == mutual - all_pairs < 0
+
+
+def test_verdicts_share_out_the_pairs(associations):
+    numbers = []
+    for verdict in ("consistent", "inconsistent", "unlabelled"):
+        associations.segmented_control(key="pairs_verdict").set_value(verdict).run()
+        numbers.append(number_passing(associations))
+    assert sum(numbers) == 8192
+    assert numbers[0] == int(metric(associations, "Pairs").replace(",", ""))
+
+
+def test_every_filter_narrows(associations):
+    before = number_passing(associations)
+    for widget, value in (
+        (associations.multiselect(key="pairs_class"), ["car", "building"]),
+        (associations.segmented_control(key="pairs_truth"), "wrong"),
+        (associations.slider(key="pairs_clear"), 50),
+        (associations.segmented_control(key="pairs_verdict"), "consistent"),
+    ):
+        widget.set_value(value).run()
+        assert 0 < number_passing(associations) < before
+        before = number_passing(associations)
+    assert "margin ≥" in said(associations)
+
+
+def test_lines_are_at_most_as_many_as_asked_for(associations):
+    for count, drawn in (("0", "0 drawn"), ("200", "200 drawn"), ("5000", "5,000 drawn")):
+        associations.segmented_control(key="pairs_lines").set_value(count).run()
+        assert said(associations).endswith(f"; {drawn}.")
+
+
+def test_a_cell_of_the_address_lists_its_pairs():
+    app = open_page(pairs_cell="1-0", pairs_flow="label")
+    assert ", building → sky;" in said(app)
+    table = next(item.value for item in app.dataframe if "Label of j*" in item.value)
+    assert set(table["Label"]) == {"building"}
+    assert set(table["Label of j*"]) == {"sky"}
+    assert table["Margin"].is_monotonic_decreasing
+    few = number_passing(app)
+    assert len(table) == min(few, 200)
+    app.button(key="pairs_all_cells").click().run()
+    assert number_passing(app) == 8192
+
+
+@pytest.mark.parametrize("cell", ["", "1", "99-0", "a-b", "1-2-3", "-1-0", "9" * 5000])
+def test_what_is_no_cell_is_none(cell):
+    assert number_passing(open_page(pairs_cell=cell)) == 8192
+
+
+def test_every_tab_shows_its_own():
+    app = open_page(pairs_cell="1-1")
+    tables = []
+    for tab in ("Similarity and margin", "Class by class", "Every switch"):
+        app.session_state["pairs_tab"] = tab
+        app.run()
+        assert not app.exception
+        tables.append([list(item.value.columns) for item in app.dataframe])
+    assert tables[0] == []
+    assert tables[1][0][:4] == ["Class", "pixels", "share", "rate"]
+    switches = next(item.value for item in app.dataframe)
+    assert list(switches["Setting"]) == ["now", *reference(app)]
+    assert switches["Closed cycles"][0] == metric(app, "Closed cycles")
+
+
+def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/street.jpg").write_bytes(encode_jpeg(picture()))
+    associations.segmented_control(key="pairs_truth").set_value("right").run()
+    associations.session_state["choices"]["target"] = Choice(str(tmp_path), "street")
+    associations.run()
+    assert not associations.exception
+    assert metric(associations, "Correct") == "needs labels"
+    assert associations.segmented_control(key="pairs_truth").disabled
+    assert number_passing(associations) == 8192
+    assert any("With target labels" in item.value for item in associations.caption)
+    assert associations.segmented_control(key="pairs_flow").options == ["Match, by prediction", "After the cycle"]
