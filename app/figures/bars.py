@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from app.figures.style import COLOURS
@@ -46,6 +47,32 @@ def class_bars(scores: Sequence[NetScore], space: LabelSpace) -> go.Figure:
             hovertemplate="%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>",
         )
     figure.update_yaxes(title="IoU, %" if is_scored else "Predicted pixels, %")
+    figure.update_layout(
+        barmode="group", height=380, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.12}
+    )
+    return figure
+
+
+def iou_bars(values: Mapping[str, np.ndarray], space: LabelSpace, title: str) -> go.Figure:
+    """Per class one bar for each name; classes that occur in none are left out.
+
+    Args:
+        values: Name -> (K,) per cent, NaN where a class does not occur.
+        space: The classes.
+        title: Of the axis.
+    """
+    occurs = ~np.all([np.isnan(one) for one in values.values()], axis=0)
+    names = [name for name, is_there in zip(space.class_names, occurs, strict=True) if is_there]
+    figure = go.Figure()
+    for colour, (name, one) in zip(COLOURS, values.items(), strict=False):
+        figure.add_bar(
+            x=names,
+            y=one[occurs],
+            name=name,
+            marker_color=colour,
+            hovertemplate="%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(title=title)
     figure.update_layout(
         barmode="group", height=380, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.12}
     )

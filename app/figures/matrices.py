@@ -30,6 +30,13 @@ def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figu
     return figure.update_traces(hovertemplate="%{y} → %{x}: %{z:.1%} (%{customdata} pixels)<extra></extra>")
 
 
+def confusion_figure(counts: np.ndarray, names: Sequence[str]) -> go.Figure:
+    """(K, K) pixels, rows are labels and sum to 100 %, columns predictions."""
+    figure = flow_matrix(counts, names, "")
+    figure.update_yaxes(title="Label").update_xaxes(title="Prediction")
+    return figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=380)
+
+
 def _class_heatmap(shares: np.ndarray, names: Sequence[str], title: str, **options: object) -> go.Figure:
     """(K, K) shares of rows, own class downwards."""
     bar = {"title": "of row", "tickformat": ".0%"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from app.components.linked_images import Layer, Side
@@ -9,15 +11,24 @@ from pca_core.render import scale_values
 from pca_core.types import LabelSpace
 
 
-def value_layer(name: str, title: str, side: Side, values: np.ndarray, unit: str, *, is_log: bool = False) -> Layer:
-    """A float map in viridis, scaled to its own range; the range is in the legend."""
-    low, high = float(values.min()), float(values.max())
+def value_layer(
+    name: str,
+    title: str,
+    side: Side,
+    values: np.ndarray,
+    unit: str,
+    *,
+    is_log: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> Layer:
+    """A float map in viridis, scaled to ``limits`` or else its own range, which is in the legend."""
+    low, high = limits or (float(values.min()), float(values.max()))
     legend = (_number(low), f"{_number(high)} {unit}" + (" (log scale)" if is_log else ""))
     return Layer(
         name,
         title,
         side,
-        scale_values(values, is_log=is_log),
+        scale_values(values, (low, high), is_log=is_log),
         legend=legend,
         value_range=None if is_log else (low, high),
     )
@@ -34,3 +45,10 @@ def class_layer(name: str, title: str, side: Side, ids: np.ndarray, space: Label
     present = [index for index in np.unique(ids) if index < space.num_classes]
     legend = tuple((space.class_names[index], space.palette[index]) for index in present)
     return Layer(name, title, side, ids.astype(np.uint8), palette, alpha, legend, value_names=space.class_names)
+
+
+def code_layer(name: str, title: str, side: Side, codes: np.ndarray, colours: Mapping[str, tuple[int, int, int]]) -> Layer:
+    """A map of few cases: (h, w) uint8, the place of each pixel's case in ``colours`` (name -> RGB)."""
+    palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
+    palette[: len(colours)], alpha[: len(colours)] = list(colours.values()), 255
+    return Layer(name, title, side, codes, palette, alpha, tuple(colours.items()), value_names=tuple(colours))

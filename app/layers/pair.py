@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from app.components.linked_images import Layer
-from app.layers.maps import class_layer, value_layer
+from app.layers.maps import class_layer, code_layer, value_layer
 from pca_core.render import VERDICTS, hubness_map, verdict_map
 from pca_core.types import Association, FeaturePair, LabelSpace
 
 
 def verdict_layer(association: Association) -> Layer:
     """Source pixels by verdict."""
-    palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
-    palette[: len(VERDICTS)], alpha[: len(VERDICTS)] = list(VERDICTS.values()), 255
-    legend = tuple(VERDICTS.items())
-    return Layer("verdicts", "Verdicts", "source", verdict_map(association), palette, alpha, legend, value_names=tuple(VERDICTS))
+    return code_layer("verdicts", "Verdicts", "source", verdict_map(association), VERDICTS)
 
 
 def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) -> list[Layer]:

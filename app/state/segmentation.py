@@ -1,0 +1,45 @@
+"""What the Segmentation page keeps: both images of the pair, by plain and by aggregated inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.state import cache, session
+from app.state.cache import Pair
+from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
+from pca_core.association import PairAnalysis
+from pca_core.comparison import ImageComparison
+from pca_core.inference import aggregate_prediction
+from pca_core.types import Domain, Sample
+
+INFERENCES = ("plain", "aggregated")
+
+
+@dataclass(frozen=True, eq=False)
+class SideFindings:
+    """One image: ``by_inference`` holds plain and aggregated, ``change`` what differs between them."""
+
+    by_inference: dict[str, SegmentedImage]
+    change: ImageComparison
+
+
+def get_findings(pair: Pair, alpha: float) -> dict[Domain, SideFindings]:
+    """Both sides, aggregated with ``alpha``."""
+    path = session.get_checkpoint_path()
+    samples: dict[Domain, Sample] = {"source": pair.source, "target": pair.target}
+    return {side: _find(pair.key, side, alpha, pair.analysis, sample, path) for side, sample in samples.items()}
+
+
+@st.cache_resource(max_entries=16, show_spinner="Segmenting the pair both ways …")
+def _find(key: str, side: Domain, alpha: float, _analysis: PairAnalysis, _sample: Sample, _path: str) -> SideFindings:
+    pair = _analysis.pair
+    features, plain = (
+        (pair.source_features, pair.source_probabilities)
+        if side == "source"
+        else (pair.target_features, pair.target_probabilities)
+    )
+    probabilities = {"plain": plain, "aggregated": aggregate_prediction(cache.get_checkpoint(_path), features, alpha)}
+    found = {name: describe_segmentation(one, _sample.image.shape[:2], _sample.label) for name, one in probabilities.items()}
+    return SideFindings(found, ImageComparison(_sample, found["plain"].classes, found["aggregated"].classes))
