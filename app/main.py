@@ -12,7 +12,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 import streamlit as st  # noqa: E402
 
 from app.state import session  # noqa: E402
-from app.views import adapt, aggregation, associations, compare, images, segmentation, trace  # noqa: E402
+from app.views import adapt, aggregation, associations, compare, features, images, segmentation, trace  # noqa: E402
 
 PAGES = {
     "images": st.Page(images.render, title="Images", url_path="images"),
@@ -20,6 +20,7 @@ PAGES = {
     "associations": st.Page(associations.render, title="Associations", url_path="associations"),
     "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
     "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
+    "features": st.Page(features.render, title="Features", url_path="features"),
     "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }

@@ -1,0 +1,122 @@
+"""A map of sampled pixels of both images: near points have alike features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pca_core.analysis.projection import project, unit_features
+from pca_core.types import IGNORE_INDEX, Domain, FeaturePair
+
+Method = Literal["pca", "tsne", "spectral"]
+POINTS = 1400  # of both images together: t-SNE takes seconds
+SEED = 0
+NEIGHBOURS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class PixelSample:
+    """Pixels of both images, class by class.
+
+    Attributes:
+        is_target: (M,) bool.
+        index: (M,) int64, flat feature pixel of its side.
+        classes: (M,) int64 class by label, by prediction where there is no label; 255 where neither tells.
+        features: (M, C) float32 of unit length.
+    """
+
+    is_target: np.ndarray
+    index: np.ndarray
+    classes: np.ndarray
+    features: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def known_classes(labels: Tensor | None, prediction: Tensor | None, size: tuple[int, int]) -> np.ndarray:
+    """(h·w,) class by label; by prediction where the whole image has no labels; 255 where nothing tells."""
+    known = labels if labels is not None else prediction
+    return np.full(size[0] * size[1], IGNORE_INDEX) if known is None else known.flatten().cpu().numpy().astype(np.int64)
+
+
+def sample_pixels(pair: FeaturePair, count: int = POINTS, seed: int = SEED) -> PixelSample:
+    """Draw pixels evenly over sides and classes: rare classes are on the map too.
+
+    Args:
+        pair: Features and what is known of their classes.
+        count: Points at most, half of them from each image.
+        seed: Of the draw.
+    """
+    source, target = unit_features(pair)
+    sides = [
+        (source, known_classes(pair.source_labels, pair.source_prediction, pair.source_size)),
+        (target, known_classes(pair.target_labels, pair.target_prediction, pair.target_size)),
+    ]
+    generator = np.random.default_rng(seed)
+    chosen = [_draw(classes, count // 2, generator) for _, classes in sides]
+    return PixelSample(
+        np.repeat([False, True], [len(one) for one in chosen]),
+        np.concatenate(chosen),
+        np.concatenate([classes[one] for (_, classes), one in zip(sides, chosen, strict=True)]),
+        torch.cat([rows[torch.from_numpy(one)] for (rows, _), one in zip(sides, chosen, strict=True)]).float().cpu().numpy(),
+    )
+
+
+def _draw(classes: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Each class gives as many as the others while it has them; what is left over is shared by the larger ones."""
+    present = [np.flatnonzero(classes == one) for one in np.unique(classes)]
+    chosen, left = [], min(count, len(classes))
+    for place, pixels in enumerate(sorted(present, key=len)):
+        take = min(len(pixels), left // (len(present) - place))
+        chosen.append(generator.choice(pixels, take, replace=False))
+        left -= take
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def embed(sample: PixelSample, method: Method = "pca", seed: int = SEED) -> np.ndarray:
+    """Coordinates of the sample on a plane.
+
+    Args:
+        sample: From :func:`sample_pixels`.
+        method: ``"pca"``: linear, true distances, at once. ``"tsne"``: neighbourhoods kept, distances between groups mean
+            nothing. ``"spectral"``: Laplacian eigenmaps of the graph of nearest neighbours, from which UMAP starts too.
+        seed: Of whatever the method draws.
+
+    Returns:
+        (M, 2) float32.
+
+    Raises:
+        ValueError: On an unknown method, or fewer than five points.
+    """
+    if method not in ("pca", "tsne", "spectral"):
+        raise ValueError(f"method must be 'pca', 'tsne' or 'spectral', got {method!r}.")
+    if len(sample) < 5:
+        raise ValueError(f"A map needs at least 5 pixels, got {len(sample)}. Choose larger images.")
+    features = sample.features
+    if method == "pca":
+        return project(torch.from_numpy(features), torch.from_numpy(features[:0]), 2)[0].numpy()
+    if method == "tsne":
+        from sklearn.manifold import TSNE
+
+        perplexity = min(30.0, (len(features) - 1) / 4)
+        return TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=500).fit_transform(features)
+    from sklearn.manifold import SpectralEmbedding
+
+    neighbours = min(NEIGHBOURS, len(features) - 2)
+    embedding = SpectralEmbedding(2, affinity="nearest_neighbors", n_neighbors=neighbours, random_state=seed)
+    return embedding.fit_transform(features).astype(np.float32)
+
+
+def nearest_sampled(sample: PixelSample, side: Domain, index: int, grid: tuple[int, int]) -> int | None:
+    """Place in the sample of the pixel of ``side`` that lies nearest to flat feature pixel ``index``; None when it has none."""
+    places = np.flatnonzero(sample.is_target == (side == "target"))
+    if not len(places):
+        return None
+    row, column = np.divmod(sample.index[places], grid[1])
+    own_row, own_column = divmod(index, grid[1])
+    return int(places[((row - own_row) ** 2 + (column - own_column) ** 2).argmin()])
