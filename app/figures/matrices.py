@@ -31,8 +31,9 @@ def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figu
 
 
 def confusion_figure(counts: np.ndarray, names: Sequence[str]) -> go.Figure:
-    """(K, K) pixels, rows are labels and sum to 100 %, columns predictions."""
-    figure = flow_matrix(counts, names, "")
+    """(K, K) pixels, rows are labels and sum to 100 %, columns predictions; classes in neither are left out."""
+    present = np.flatnonzero(counts.sum(0) + counts.sum(1))
+    figure = flow_matrix(counts[np.ix_(present, present)], [names[index] for index in present], "")
     figure.update_yaxes(title="Label").update_xaxes(title="Prediction")
     return figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=380)
 

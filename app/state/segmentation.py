@@ -8,21 +8,21 @@ import streamlit as st
 
 from app.state import cache, session
 from app.state.cache import Pair
+from pca_core.analysis.inference_change import InferenceChange, compare_inference
 from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
 from pca_core.association import PairAnalysis
-from pca_core.comparison import ImageComparison
 from pca_core.inference import aggregate_prediction
 from pca_core.types import Domain, Sample
 
-INFERENCES = ("plain", "aggregated")
+OTHER = {"plain": "aggregated", "aggregated": "plain"}
 
 
 @dataclass(frozen=True, eq=False)
 class SideFindings:
-    """One image: ``by_inference`` holds plain and aggregated, ``change`` what differs between them."""
+    """One image: ``by_inference`` holds plain and aggregated, ``change`` what aggregation makes of plain."""
 
     by_inference: dict[str, SegmentedImage]
-    change: ImageComparison
+    change: InferenceChange
 
 
 def get_findings(pair: Pair, alpha: float) -> dict[Domain, SideFindings]:
@@ -42,4 +42,4 @@ def _find(key: str, side: Domain, alpha: float, _analysis: PairAnalysis, _sample
     )
     probabilities = {"plain": plain, "aggregated": aggregate_prediction(cache.get_checkpoint(_path), features, alpha)}
     found = {name: describe_segmentation(one, _sample.image.shape[:2], _sample.label) for name, one in probabilities.items()}
-    return SideFindings(found, ImageComparison(_sample, found["plain"].classes, found["aggregated"].classes))
+    return SideFindings(found, compare_inference(found["plain"], found["aggregated"], _sample.label))

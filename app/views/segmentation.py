@@ -6,20 +6,38 @@ import streamlit as st
 
 from app.components.linked_images import Marker
 from app.controls import choice
-from app.figures.bars import iou_bars, share_bars
+from app.figures.bars import pixel_bars, side_bars
 from app.figures.matrices import confusion_figure
+from app.figures.reliability import reliability_curves
 from app.figures.style import PLAIN
-from app.layers.segmentation import segmentation_layers
+from app.layers.segmentation import CHANGES, segmentation_layers
 from app.state import cache, segmentation
-from app.state.segmentation import SideFindings
+from app.state.segmentation import OTHER, SideFindings
 from app.text import escape
 from app.views.frame import get_pixel, open_pair, show_images
-from pca_core.analysis.segmentation import SegmentedImage, top_classes
+from pca_core.analysis.segmentation import SegmentedImage, describe_pixel
 from pca_core.analysis.spreading import reference_alpha
-from pca_core.types import Domain
+from pca_core.types import Domain, LabelSpace
 
 SIDES: dict[Domain, str] = {"source": "Source", "target": "Target"}
 INFERENCES = {"plain": "Plain", "aggregated": "With aggregation"}
+BARS = {"iou": "IoU", "change": "IoU change by aggregation", "share": "Predicted pixels"}
+BARS_MEANING = {
+    "iou": "Intersection over union: pixels that are both labelled and predicted as the class, over those that are either.",
+    "change": "IoU with aggregated less IoU with plain inference, in points. A class that one of both lacks has none.",
+    "share": "Share of the image's pixels that each class is predicted for.",
+}
+MIOU = "Intersection over union, mean over the classes that occur in labels or predictions of this image, %."
+ACCURACY = "Labelled pixels predicted right, %."
+CONFIDENCE = "max_k P_k, the probability of the predicted class: its mean over all pixels."
+ENTROPY = "−Σ_k P_k log P_k / log K, mean over all pixels: 0 is sure of one class, 1 holds all K for equally likely."
+CALIBRATION = (
+    "Expected calibration error: pixels are sorted into ten bins by confidence; the error is the mean of |accuracy − confidence| "
+    "over the bins, weighted by their pixels. 0 % means: where the net is 80 % sure, it is right 8 times in 10."
+)
+CHANGE = (
+    "Pixels whose predicted class differs between plain and aggregated inference. The layer “Aggregation changes” shows them."
+)
 
 
 def render() -> None:
@@ -27,50 +45,71 @@ def render() -> None:
     pair = open_pair()
     if pair is None:
         return
-    found = segmentation.get_findings(pair, reference_alpha(pair.analysis.config))
-    inference = choice(
-        "Inference",
-        "inference",
-        INFERENCES,
-        "plain",
-        help="With aggregation: the classifier sees aggregated features, and its predictions are aggregated again. The authors "
-        "report mIoU that way; it is a different number, so the small figures tell the difference between both.",
+    alpha = reference_alpha(pair.analysis.config)
+    found = segmentation.get_findings(pair, alpha)
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    with left:
+        inference = choice(
+            "Inference",
+            "segmentation_inference",
+            INFERENCES,
+            "plain",
+            help="With aggregation: the classifier sees aggregated features F̂ = (1−α) F + α Σ w F, and its predictions are "
+            "aggregated again. The paper's authors report mIoU that way; it is a different number from plain inference.",
+        )
+    is_off = pair.analysis.config.alpha == 0
+    right.caption(
+        f"The small figures tell the difference from {INFERENCES[OTHER[inference]].lower()}"
+        + (" inference" if inference == "aggregated" else "")
+        + (f". α is 0 above; aggregation here takes the paper's, {alpha:g}." if is_off else f" (α = {alpha:g}).")
     )
     for column, side in zip(st.columns(2, gap="large"), SIDES, strict=True):
         with column:
-            _numbers(found[side], inference)
+            _numbers(side, found[side], inference)
     _images(pair, found, inference)
-    _charts(pair, found, inference)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _class_chart(found, inference, pair.label_space)
+    with right:
+        _judgement_chart(found, inference, pair.label_space)
 
 
-def _numbers(found: SideFindings, inference: str) -> None:
-    now = found.by_inference[inference]
-    other = found.by_inference["plain" if inference == "aggregated" else "aggregated"]
-    columns = st.columns(4)
-    if now.score is not None:
-        columns[0].metric("mIoU", f"{now.score.miou:.1f}", f"{now.score.miou - other.score.miou:+.1f}", help=MIOU)
-        delta = now.score.pixel_accuracy - other.score.pixel_accuracy
-        columns[1].metric(
-            "Accuracy", f"{now.score.pixel_accuracy:.1f}", f"{delta:+.1f}", help="Labelled pixels predicted right, %."
-        )
-    else:
-        columns[0].metric("mIoU", "–", help="Needs labels of this image.")
-        columns[1].metric("Accuracy", "–", help="Needs labels of this image.")
-    delta = 100 * (now.mean_confidence - other.mean_confidence)
-    columns[2].metric(
-        "Confidence", f"{now.mean_confidence:.1%}", f"{delta:+.1f}", delta_color="off", help="Mean of max_k P_k over all pixels."
+def _numbers(side: Domain, found: SideFindings, inference: str) -> None:
+    now, other = found.by_inference[inference], found.by_inference[OTHER[inference]]
+    with st.container(horizontal=True, key=f"segmentation_numbers_{side}"):
+        if now.score is None:
+            st.metric("mIoU", "–", help="Needs labels of this image.", width="content")
+            st.metric("Accuracy", "–", help="Needs labels of this image.", width="content")
+        else:
+            _metric("mIoU", f"{now.score.miou:.1f}", now.score.miou - other.score.miou, MIOU)
+            _metric(
+                "Accuracy", f"{now.score.pixel_accuracy:.1f}", now.score.pixel_accuracy - other.score.pixel_accuracy, ACCURACY
+            )
+        sure = now.mean_confidence - other.mean_confidence
+        _metric("Confidence", f"{now.mean_confidence:.1%}", 100 * sure, CONFIDENCE, colour="off")
+        _metric("Entropy", f"{now.mean_entropy:.3f}", now.mean_entropy - other.mean_entropy, ENTROPY, colour="off", digits=3)
+    st.caption(_calibration_sentence(side, now, other, inference), help=CALIBRATION)
+    st.caption(_change_sentence(found), help=CHANGE)
+
+
+def _metric(label: str, value: str, change: float, meaning: str, *, colour: str = "normal", digits: int = 1) -> None:
+    st.metric(label, value, f"{change:+.{digits}f}", delta_color=colour, help=meaning, width="content")
+
+
+def _calibration_sentence(side: Domain, now: SegmentedImage, other: SegmentedImage, inference: str) -> str:
+    if now.reliability is None:
+        return f"{SIDES[side]}: labels of this image would tell how right the predictions are, class by class."
+    return (
+        f"{SIDES[side]}: **{now.reliability.mean_confidence:.0%}** sure, **{now.reliability.mean_accuracy:.0%}** right. "
+        f"Calibration error **{now.reliability.error:.1%}** ({INFERENCES[OTHER[inference]].lower()} {other.reliability.error:.1%})."
     )
-    if now.calibration_error is not None:
-        delta = 100 * (now.calibration_error - other.calibration_error)
-        columns[3].metric(
-            "Calibration error", f"{now.calibration_error:.1%}", f"{delta:+.1f}", delta_color="inverse", help=CALIBRATION
-        )
-    else:
-        columns[3].metric("Entropy", f"{now.mean_entropy:.3f}", help="Mean entropy of the predictions as a share of log K.")
 
 
-MIOU = "Intersection over union, mean over the classes that occur in labels or predictions of this image, %."
-CALIBRATION = "Mean |confidence − accuracy| over ten bins of confidence: 0 means that 80 % sure is right 8 times in 10."
+def _change_sentence(found: SideFindings) -> str:
+    told = ", ".join(
+        f"{share:.1%} {name}" for name, share in list(zip(CHANGES, found.change.shares, strict=True))[1:] if share > 0
+    )
+    return f"Aggregation changes {found.change.changed_share:.1%} of the pixels" + (f": {told}." if told else ".")
 
 
 @st.fragment
@@ -91,49 +130,52 @@ def _images(pair: cache.Pair, found: dict[Domain, SideFindings], inference: str)
         active_layer={"source": "prediction", "target": "prediction"},
         scene="segmentation",
     )
-    feature_pair = pair.analysis.pair
-    with_probabilities = {
-        "source": (source, feature_pair.source_probabilities),
-        "target": (target, feature_pair.target_probabilities),
-    }
-    for column, one in zip(st.columns(2, gap="large"), SIDES, strict=True):
-        pixel, probabilities = with_probabilities[one]
-        row, place = divmod(pixel, pair.panes[0 if one == "source" else 1].grid[1])
-        is_pinned = one == side
-        column.markdown(
-            f"**{'Pinned pixel' if is_pinned else 'Its associated pixel'}** · {SIDES[one].lower()} row {row}, col {place}"
-        )
-        names, palette = pair.label_space.class_names, pair.label_space.palette
-        likely = top_classes(probabilities, pixel)
-        column.plotly_chart(
-            share_bars({names[k]: share for k, share in likely}, {names[k]: palette[k] for k, _ in likely}),
-            key=f"pixel_classes_{one}",
-            config=PLAIN,
-        )
+    labels = {"source": pair.analysis.pair.source_labels, "target": pair.analysis.pair.target_labels}
+    places: dict[Domain, int] = {"source": source, "target": target}
+    for column, pane, one in zip(st.columns(2, gap="large"), pair.panes, SIDES, strict=True):
+        told = describe_pixel(found[one].by_inference[inference].probabilities, labels[one], places[one])
+        row, place = divmod(places[one], pane.grid[1])
+        label = "not labelled" if told.label is None else f"label {escape(pair.label_space.class_names[told.label])}"
+        what = "Pinned pixel" if one == side else "Its associated pixel"
+        with column.container(key=f"segmentation_pixel_{one}"):
+            st.markdown(
+                f"**{what}** · {SIDES[one].lower()} row {row}, col {place} · {label}",
+                help="Its most probable classes, by the inference chosen above. The associated pixel is the most similar one of "
+                f"the other image (j\\* of a source pixel). Entropy of this pixel: {told.entropy:.2f} of log K.",
+            )
+            st.plotly_chart(pixel_bars(told.likely, pair.label_space), key=f"segmentation_classes_{one}", config=PLAIN)
 
 
-def _charts(pair: cache.Pair, found: dict[Domain, SideFindings], inference: str) -> None:
-    space = pair.label_space
-    seen: dict[Domain, SegmentedImage] = {side: found[side].by_inference[inference] for side in SIDES}
+def _class_chart(found: dict[Domain, SideFindings], inference: str, space: LabelSpace) -> None:
+    seen = {SIDES[side]: one.by_inference[inference] for side, one in found.items()}
+    labelled = {name: one for name, one in seen.items() if one.score is not None}
+    options = BARS if labelled else {"share": BARS["share"]}
+    shown = choice("By class", "segmentation_bars", options, next(iter(options)), help="  \n".join(BARS_MEANING.values()))
+    if shown == "iou":
+        figure = side_bars({name: one.score.iou for name, one in labelled.items()}, space, "IoU, %")
+    elif shown == "change":
+        changes = {SIDES[side]: one.change.iou for side, one in found.items() if one.change.iou is not None}
+        figure = side_bars(changes, space, "IoU, points", is_change=True)
+    else:
+        figure = side_bars({name: 100 * one.class_shares for name, one in seen.items()}, space, "Pixels, %")
+    st.plotly_chart(figure, key="segmentation_by_class", config=PLAIN)
+    st.caption(BARS_MEANING[shown])
+
+
+def _judgement_chart(found: dict[Domain, SideFindings], inference: str, space: LabelSpace) -> None:
+    seen = {side: one.by_inference[inference] for side, one in found.items()}
     labelled = {side: one for side, one in seen.items() if one.score is not None}
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("IoU by class" if labelled else "Predicted classes", anchor=False)
-        if labelled:
-            values = {SIDES[side]: one.score.iou for side, one in labelled.items()}
-            st.plotly_chart(iou_bars(values, space, "IoU, %"), key="segmentation_iou", config=PLAIN)
-        else:
-            values = {SIDES[side]: one.class_shares * 100 for side, one in seen.items()}
-            st.plotly_chart(iou_bars(values, space, "Pixels, %"), key="segmentation_shares", config=PLAIN)
-    with right:
-        st.subheader("Confusion", anchor=False)
-        if not labelled:
-            st.info("Labels beside the images would show here which classes are taken for which.")
-            return
-        options = {side: SIDES[side] for side in labelled}
-        side = choice("Of", "confusion_side", options, "target" if "target" in labelled else "source")
-        figure = confusion_figure(labelled[side].confusion, space.class_names)
-        st.plotly_chart(figure, key="segmentation_confusion", config=PLAIN)
-        changes = found[side].change.shares()
-        told = ", ".join(f"{name} {share:.1%}" for name, share in changes.items() if name.startswith("became"))
-        st.caption(f"Aggregated inference changes {found[side].change.changed_share:.1%} of this image's pixels: {escape(told)}.")
+    if not labelled:
+        st.info("Labels beside the images would show here which classes are taken for which.")
+        return
+    options = {side: f"Confusion, {SIDES[side].lower()}" for side in labelled} | {"reliability": "Reliability"}
+    default = "target" if "target" in labelled else "source"
+    shown = choice("Against the labels", "segmentation_chart", options, default)
+    if shown == "reliability":
+        figure = reliability_curves({SIDES[side]: one.reliability for side, one in labelled.items()})
+        meaning = "Below the dotted line the net is surer than it is right."
+    else:
+        figure = confusion_figure(labelled[shown].confusion, space.class_names)
+        meaning = "Each row is a label: which share of its pixels is predicted as which class. Hover for the pixels."
+    st.plotly_chart(figure, key="segmentation_judgement", config=PLAIN)
+    st.caption(meaning)
