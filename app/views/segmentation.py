@@ -36,7 +36,11 @@ CALIBRATION = (
     "over the bins, weighted by their pixels. 0 % means: where the net is 80 % sure, it is right 8 times in 10."
 )
 CHANGE = (
-    "Pixels whose predicted class differs between plain and aggregated inference. The layer “Aggregation changes” shows them."
+    "Pixels whose predicted class differs between plain and aggregated inference; the layer “Aggregation changes” shows them."
+)
+PIXEL = (
+    "The most probable classes, by the inference chosen above; entropy as a share of log K. The associated pixel is the most "
+    "similar one of the other image: j\\* of a source pixel, the pixel that a target pixel returns to."
 )
 
 
@@ -57,12 +61,9 @@ def render() -> None:
             help="With aggregation: the classifier sees aggregated features F̂ = (1−α) F + α Σ w F, and its predictions are "
             "aggregated again. The paper's authors report mIoU that way; it is a different number from plain inference.",
         )
+    compared = f"Small figures: compared with {OTHER[inference]} inference (α = {alpha:g})."
     is_off = pair.analysis.config.alpha == 0
-    right.caption(
-        f"The small figures tell the difference from {INFERENCES[OTHER[inference]].lower()}"
-        + (" inference" if inference == "aggregated" else "")
-        + (f". α is 0 above; aggregation here takes the paper's, {alpha:g}." if is_off else f" (α = {alpha:g}).")
-    )
+    right.caption(compared + (" Aggregation is off above, so the paper's α is shown." if is_off else ""))
     for column, side in zip(st.columns(2, gap="large"), SIDES, strict=True):
         with column:
             _numbers(side, found[side], inference)
@@ -88,28 +89,26 @@ def _numbers(side: Domain, found: SideFindings, inference: str) -> None:
         sure = now.mean_confidence - other.mean_confidence
         _metric("Confidence", f"{now.mean_confidence:.1%}", 100 * sure, CONFIDENCE, colour="off")
         _metric("Entropy", f"{now.mean_entropy:.3f}", now.mean_entropy - other.mean_entropy, ENTROPY, colour="off", digits=3)
-    st.caption(_calibration_sentence(side, now, other, inference), help=CALIBRATION)
-    st.caption(_change_sentence(found), help=CHANGE)
+    st.caption(f"{_calibration_sentence(now, other)}  \n{_change_sentence(found)}", help=f"{CALIBRATION}\n\n{CHANGE}")
 
 
 def _metric(label: str, value: str, change: float, meaning: str, *, colour: str = "normal", digits: int = 1) -> None:
     st.metric(label, value, f"{change:+.{digits}f}", delta_color=colour, help=meaning, width="content")
 
 
-def _calibration_sentence(side: Domain, now: SegmentedImage, other: SegmentedImage, inference: str) -> str:
-    if now.reliability is None:
-        return f"{SIDES[side]}: labels of this image would tell how right the predictions are, class by class."
-    return (
-        f"{SIDES[side]}: **{now.reliability.mean_confidence:.0%}** sure, **{now.reliability.mean_accuracy:.0%}** right. "
-        f"Calibration error **{now.reliability.error:.1%}** ({INFERENCES[OTHER[inference]].lower()} {other.reliability.error:.1%})."
-    )
+def _calibration_sentence(now: SegmentedImage, other: SegmentedImage) -> str:
+    told = now.reliability
+    if told is None:
+        return "Labels of this image would tell how right it is."
+    change = 100 * (told.error - other.reliability.error)
+    sure = f"{told.mean_confidence:.0%} sure, {told.mean_accuracy:.0%} right"
+    return f"{sure}: calibration error **{told.error:.1%}** ({change:+.1f})."
 
 
 def _change_sentence(found: SideFindings) -> str:
-    told = ", ".join(
-        f"{share:.1%} {name}" for name, share in list(zip(CHANGES, found.change.shares, strict=True))[1:] if share > 0
-    )
-    return f"Aggregation changes {found.change.changed_share:.1%} of the pixels" + (f": {told}." if told else ".")
+    named = list(zip(CHANGES, found.change.shares, strict=True))[1:]
+    told = ", ".join(f"{share:.1%} {name}" for name, share in named if share > 0)
+    return f"Aggregation changes **{found.change.changed_share:.1%}** of the pixels" + (f": {told}." if told else ".")
 
 
 @st.fragment
@@ -135,14 +134,11 @@ def _images(pair: cache.Pair, found: dict[Domain, SideFindings], inference: str)
     for column, pane, one in zip(st.columns(2, gap="large"), pair.panes, SIDES, strict=True):
         told = describe_pixel(found[one].by_inference[inference].probabilities, labels[one], places[one])
         row, place = divmod(places[one], pane.grid[1])
-        label = "not labelled" if told.label is None else f"label {escape(pair.label_space.class_names[told.label])}"
+        label = "no label" if told.label is None else f"label {escape(pair.label_space.class_names[told.label])}"
         what = "Pinned pixel" if one == side else "Its associated pixel"
         with column.container(key=f"segmentation_pixel_{one}"):
-            st.markdown(
-                f"**{what}** · {SIDES[one].lower()} row {row}, col {place} · {label}",
-                help="Its most probable classes, by the inference chosen above. The associated pixel is the most similar one of "
-                f"the other image (j\\* of a source pixel). Entropy of this pixel: {told.entropy:.2f} of log K.",
-            )
+            st.markdown(f"**{what}** · {SIDES[one].lower()} row {row}, col {place}")
+            st.caption(f"{label}, entropy {told.entropy:.2f}", help=PIXEL)
             st.plotly_chart(pixel_bars(told.likely, pair.label_space), key=f"segmentation_classes_{one}", config=PLAIN)
 
 
