@@ -76,5 +76,9 @@ def _grouped_bars(values: Sequence[tuple[str, np.ndarray]], names: Sequence[str]
         )
     figure.update_yaxes(title=title)
     return figure.update_layout(
-        barmode="group", height=380, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.12}
+        barmode="group",
+        height=380,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        legend={"orientation": "h", "y": 1.12},
+        showlegend=True,  # one name alone is told too
     )

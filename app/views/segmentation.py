@@ -89,7 +89,7 @@ def _numbers(side: Domain, found: SideFindings, inference: str) -> None:
         sure = now.mean_confidence - other.mean_confidence
         _metric("Confidence", f"{now.mean_confidence:.1%}", 100 * sure, CONFIDENCE, colour="off")
         _metric("Entropy", f"{now.mean_entropy:.3f}", now.mean_entropy - other.mean_entropy, ENTROPY, colour="off", digits=3)
-    st.caption(f"{_calibration_sentence(now, other)}  \n{_change_sentence(found)}", help=f"{CALIBRATION}\n\n{CHANGE}")
+    st.caption(f"{_change_sentence(found)}  \n{_calibration_sentence(now, other)}", help=f"{CHANGE}\n\n{CALIBRATION}")
 
 
 def _metric(label: str, value: str, change: float, meaning: str, *, colour: str = "normal", digits: int = 1) -> None:
@@ -106,9 +106,10 @@ def _calibration_sentence(now: SegmentedImage, other: SegmentedImage) -> str:
 
 
 def _change_sentence(found: SideFindings) -> str:
-    named = list(zip(CHANGES, found.change.shares, strict=True))[1:]
+    change = found.change
+    named = list(zip(CHANGES, change.shares, strict=True))[1:] if change.iou is not None else []
     told = ", ".join(f"{share:.1%} {name}" for name, share in named if share > 0)
-    return f"Aggregation changes **{found.change.changed_share:.1%}** of the pixels" + (f": {told}." if told else ".")
+    return f"Aggregation changes **{change.changed_share:.1%}** of pixels" + (f": {told}." if told else ".")
 
 
 @st.fragment
@@ -136,7 +137,7 @@ def _images(pair: cache.Pair, found: dict[Domain, SideFindings], inference: str)
         row, place = divmod(places[one], pane.grid[1])
         label = "no label" if told.label is None else f"label {escape(pair.label_space.class_names[told.label])}"
         what = "Pinned pixel" if one == side else "Its associated pixel"
-        with column.container(key=f"segmentation_pixel_{one}"):
+        with column.container(key=f"segmentation_pixel_{one}", gap="xxsmall"):
             st.markdown(f"**{what}** · {SIDES[one].lower()} row {row}, col {place}")
             st.caption(f"{label}, entropy {told.entropy:.2f}", help=PIXEL)
             st.plotly_chart(pixel_bars(told.likely, pair.label_space), key=f"segmentation_classes_{one}", config=PLAIN)

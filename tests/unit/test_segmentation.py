@@ -117,7 +117,10 @@ def test_one_pixel_and_one_class():
 
 
 def test_even_and_certain_predictions_are_the_ends_of_entropy():
-    assert describe_segmentation(torch.full((4, 2, 2), 0.25), (5, 5), None).mean_entropy == pytest.approx(1)
+    even = describe_segmentation(torch.full((4, 2, 2), 0.25), (5, 5), None)
+    assert even.mean_entropy == pytest.approx(1)
+    assert not even.margin.any()
+    assert not even.classes.any()  # the first of equals, as argmax takes it
     one_hot = torch.tensor([1.0, 0.0, 0.0])[:, None, None].expand(3, 2, 2)
     assert describe_segmentation(one_hot, (5, 5), None).mean_entropy == 0
 
