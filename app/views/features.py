@@ -136,7 +136,7 @@ def _maps(pair: cache.Pair, found: FeatureFindings, length: str) -> None:
     if len(sample) < FEWEST:
         st.info(f"These images have {len(sample)} feature pixels together, too few for a map. Choose larger images.")
         return
-    left, right, last = st.columns([2, 2, 4], vertical_alignment="bottom")
+    left, right, last = st.columns([3, 3, 4], vertical_alignment="bottom")
     with left:
         method = choice("Map of sampled pixels", "feature_method", METHODS, "pca")
     with right:
@@ -169,8 +169,8 @@ def _say_selected(pair: cache.Pair, sample: PixelSample, selected: np.ndarray) -
     with left.container(height=60, border=False, key="feature_selected_said"):  # two lines, so that nothing below moves
         if not selected.any():
             st.caption(
-                f"● source, ◆ target, ring: nearest to the pinned pixel; {len(sample):,} pixels, as many of each class as there "
-                "are. Lasso or box here marks pixels on the images; Shift-drag on an image marks points here."
+                f"● source, ◆ target, ring: nearest to the pinned pixel; {len(sample):,} pixels, drawn evenly over classes. "
+                "Lasso or box here marks pixels on the images; Shift-drag on an image marks points here."
             )
             return
         number, on_target = int(selected.sum()), int((selected & sample.is_target).sum())
