@@ -60,8 +60,8 @@ def feature_map(
     class_names = np.array([*space.class_names, NO_CLASS[0]], object)[np.minimum(sample.classes, space.num_classes)]
     opacity = np.where(selected | ~selected.any(), 0.85, 0.12)
     for group in np.unique(colouring.codes):
-        sides = [side for side in (0, 1) if ((colouring.codes == group) & (sample.is_target == bool(side))).any()]
-        for side in sides:
+        _add_legend(figure, group, colouring)
+        for side in (0, 1):
             places = np.flatnonzero((colouring.codes == group) & (sample.is_target == bool(side)))
             figure.add_scatter(
                 x=points[places, 0],
@@ -69,7 +69,7 @@ def feature_map(
                 mode="markers",
                 name=colouring.names[group],
                 legendgroup=str(group),
-                showlegend=side == sides[0],
+                showlegend=False,
                 customdata=[[int(place), int(sample.index[place]), class_names[place], DOMAINS[side]] for place in places],
                 marker={
                     "size": 7,
@@ -91,6 +91,14 @@ def feature_map(
         dragmode="lasso",
         legend={"font": {"size": 11}, "itemsizing": "constant"},
         uirevision="kept",
+    )
+
+
+def _add_legend(figure: go.Figure, group: int, colouring: Colouring) -> None:
+    """A trace without points: its colour in the legend never fades, and its square is neither domain."""
+    marker = {"symbol": "square", "size": 9, "color": colouring.colours[group]}
+    figure.add_scatter(
+        x=[None], y=[None], mode="markers", marker=marker, name=colouring.names[group], legendgroup=str(group), hoverinfo="skip"
     )
 
 

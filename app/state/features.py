@@ -64,7 +64,7 @@ def _embed(key: str, method: Method, _sample: PixelSample) -> np.ndarray:
 def keep_region(pair: Pair, sample: PixelSample, event: RegionEvent) -> None:
     """Select the sampled pixels inside the rectangle that was drawn on an image, in place of those selected on the map."""
     _keep(pair, np.flatnonzero(_inside(event, pair, sample)))
-    renew_map()
+    _renew_map()
 
 
 def keep_map_selection(pair: Pair, sample: PixelSample, chart: str) -> None:
@@ -77,17 +77,12 @@ def keep_map_selection(pair: Pair, sample: PixelSample, chart: str) -> None:
 def clear_selection() -> None:
     """Select nothing, on the map neither."""
     st.session_state.pop(_SELECTED, None)
-    renew_map()
+    _renew_map()
 
 
-def renew_map() -> None:
-    """The next map is another chart: what was drawn on the last one is gone."""
-    st.session_state[_MAP_NUMBER] = st.session_state.get(_MAP_NUMBER, 0) + 1
-
-
-def name_map(pair: Pair, *drawn: str) -> str:
-    """Key of the chart; another pair or another drawing is another chart, as an outline on it would lie elsewhere."""
-    return " ".join((MAP, pair.key[:12], *drawn, str(st.session_state.get(_MAP_NUMBER, 0))))
+def name_map(found: FeatureFindings, *drawn: str) -> str:
+    """Key of the chart; other features or another drawing are another chart, as an outline on it would lie elsewhere."""
+    return " ".join((MAP, found.key, *drawn, str(st.session_state.get(_MAP_NUMBER, 0))))
 
 
 def get_selection(pair: Pair, sample: PixelSample) -> np.ndarray:
@@ -109,3 +104,8 @@ def _inside(event: RegionEvent, pair: Pair, sample: PixelSample) -> np.ndarray:
     is_in_rows = (row >= event.first_row) & (row <= event.last_row)
     is_in_columns = (column >= event.first_column) & (column <= event.last_column)
     return (sample.is_target == (event.side == "target")) & is_in_rows & is_in_columns
+
+
+def _renew_map() -> None:
+    """The next map is another chart: what was drawn on the last one is gone."""
+    st.session_state[_MAP_NUMBER] = st.session_state.get(_MAP_NUMBER, 0) + 1

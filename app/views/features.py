@@ -28,6 +28,7 @@ MEANING = {
 }
 COLOURINGS = {"class": "Class", "domain": "Domain", "verdict": "Verdict"}
 LENGTHS = {"unit": "Direction", "full": "Direction and length"}
+METRIC_HEIGHT = 104  # room for a change, so that nothing moves when there is one
 FEWEST = 5  # sampled pixels that make a map
 
 
@@ -63,7 +64,8 @@ def _controls(pair: cache.Pair) -> tuple[str, bool]:
             False,
             disabled=alpha == 0,
             help="Everything on this page with the target features F̂ = (1−α) F + α Σ w F of the α above, as association sees "
-            "them; the change against plain features is beside each number. With α = 0 there is nothing to aggregate.",
+            "them; the change against plain features is beside each number. Only the target is drawn together, so these "
+            "distances often grow. With α = 0 there is nothing to aggregate.",
         )
     return length, is_wanted and alpha > 0
 
@@ -103,13 +105,14 @@ def _numbers(found: FeatureFindings, length: str, plain: DomainGap | None) -> No
         f"{explained.sum():.0%}",
         help="Share of the variance of both images' features that the principal components shown as red, green and blue hold. "
         "One basis and one scale for both images, 1st to 99th percentile.",
+        height=METRIC_HEIGHT,
     )
     columns[3].caption("Red, green, blue: " + ", ".join(f"{share:.0%}" for share in explained) + ". More tells more.")
 
 
 def _number(column, label: str, value: float, beside: float | None, formula: str, meaning: str) -> None:
     change = None if beside is None or not math.isfinite(value - beside) else f"{value - beside:+.3f}"
-    column.metric(label, _show(value, 3), change, delta_color="inverse", help=formula)
+    column.metric(label, _show(value, 3), change, delta_color="inverse", help=formula, height=METRIC_HEIGHT)
     column.caption(meaning)
 
 
@@ -144,7 +147,7 @@ def _maps(pair: cache.Pair, found: FeatureFindings, length: str) -> None:
     last.caption(MEANING[method])
     points = features.get_map(found, method)
     pinned = nearest_sampled(sample, side, index, pair.panes[side == "target"].grid)
-    chart = features.name_map(pair, method, kind, found.key[-4:])
+    chart = features.name_map(found, method, kind)
     st.plotly_chart(
         feature_map(points, sample, pair.label_space, _colour(pair, sample, kind), selected, pinned),
         key=chart,

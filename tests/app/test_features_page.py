@@ -107,12 +107,12 @@ def test_a_selection_is_told_and_can_be_let_go(analysis):  # noqa: F811
 
 
 def pair_key(app: AppTest) -> str:
-    """Of the pair on the page: part of the key that its chart has."""
+    """Of the pair on the page: part of the key of its findings."""
     kept = {}
 
-    def look(pair, *drawn):
-        kept["key"] = pair.key
-        return name(pair, *drawn)
+    def look(found, *drawn):
+        kept["key"] = found.key.split()[0]
+        return name(found, *drawn)
 
     name, features.name_map = features.name_map, look
     try:
