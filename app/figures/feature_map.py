@@ -2,49 +2,91 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import plotly.graph_objects as go
 
 from app.figures.style import COLOURS
-from pca_core.analysis.embedding import PixelSample
+from pca_core.analysis.embedding import VERDICTS, PixelSample
+from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED
 from pca_core.types import LabelSpace
 
 DOMAINS = ("source", "target")
-SYMBOLS = {"source": "circle", "target": "diamond"}
+SYMBOLS = ("circle", "diamond")  # of the domains, under any colouring
+NO_CLASS = ("unlabelled", "#999999")
+HEIGHT = 520
+
+
+@dataclass(frozen=True, eq=False)
+class Colouring:
+    """A group for each point: (M,) its place in ``names`` and ``colours``."""
+
+    codes: np.ndarray
+    names: tuple[str, ...]
+    colours: tuple[str, ...]
+
+
+def colour_by_class(sample: PixelSample, space: LabelSpace) -> Colouring:
+    """In the palette of the data set."""
+    colours = (*map(_rgb, space.palette), NO_CLASS[1])
+    return Colouring(np.minimum(sample.classes, space.num_classes), (*space.class_names, NO_CLASS[0]), colours)
+
+
+def colour_by_domain(sample: PixelSample) -> Colouring:
+    """Blue and orange."""
+    return Colouring(sample.is_target.astype(int), DOMAINS, COLOURS[:2])
+
+
+def colour_by_verdict(verdicts: np.ndarray) -> Colouring:
+    """``verdicts`` (M,) are places in :data:`~pca_core.analysis.embedding.VERDICTS`."""
+    return Colouring(verdicts, VERDICTS, (*map(_rgb, (CONSISTENT, INCONSISTENT, UNLABELLED)), COLOURS[4]))
 
 
 def feature_map(
-    points: np.ndarray, sample: PixelSample, space: LabelSpace, colouring: str, selected: np.ndarray, pinned: int | None
+    points: np.ndarray, sample: PixelSample, space: LabelSpace, colouring: Colouring, selected: np.ndarray, pinned: int | None
 ) -> go.Figure:
     """One point a pixel, ● source and ◆ target.
 
     Args:
         points: (M, 2).
         sample: The pixels.
-        space: Their classes.
-        colouring: ``"class"`` or ``"domain"``.
+        space: Their classes, for the text under the cursor.
+        colouring: The groups of the legend, each of which may be on both sides.
         selected: (M,) bool; while any is, the others fade.
         pinned: Place in the sample of the pinned pixel or the sampled one next to it.
     """
     figure = go.Figure()
-    for place, domain in enumerate(DOMAINS):
-        is_domain = sample.is_target == bool(place)
-        if colouring == "domain":
-            _add(figure, points, sample, space, is_domain, domain.title(), COLOURS[place], domain, selected)
-            continue
-        for one in np.unique(sample.classes[is_domain]):
-            name, colour = _class(int(one), space)
-            chosen = is_domain & (sample.classes == one)
-            _add(figure, points, sample, space, chosen, f"{name} ({domain})", colour, domain, selected)
+    class_names = np.array([*space.class_names, NO_CLASS[0]], object)[np.minimum(sample.classes, space.num_classes)]
+    opacity = np.where(selected | ~selected.any(), 0.85, 0.12)
+    for group in np.unique(colouring.codes):
+        _add_legend(figure, group, colouring)
+        for side in (0, 1):
+            places = np.flatnonzero((colouring.codes == group) & (sample.is_target == bool(side)))
+            figure.add_scatter(
+                x=points[places, 0],
+                y=points[places, 1],
+                mode="markers",
+                name=colouring.names[group],
+                legendgroup=str(group),
+                showlegend=False,
+                customdata=[[int(place), int(sample.index[place]), class_names[place], DOMAINS[side]] for place in places],
+                marker={
+                    "size": 7,
+                    "symbol": SYMBOLS[side],
+                    "color": colouring.colours[group],
+                    "opacity": opacity[places],
+                    "line": {"width": 0.7, "color": "rgba(140,140,140,.9)"},
+                },
+                unselected={"marker": {"opacity": 0.12}},
+                hovertemplate="%{customdata[3]} pixel %{customdata[1]}, %{customdata[2]}<extra>%{fullData.name}</extra>",
+            )
     if pinned is not None:
-        ring = {"size": 18, "color": "rgba(0,0,0,0)", "line": {"color": "#888", "width": 3}}
-        figure.add_scatter(
-            x=points[[pinned], 0], y=points[[pinned], 1], mode="markers", marker=ring, name="Pinned", hoverinfo="skip"
-        )
+        _add_ring(figure, points[pinned])
     hidden = {"showticklabels": False, "zeroline": False, "showgrid": False}
     figure.update_xaxes(**hidden).update_yaxes(**hidden)
     return figure.update_layout(
-        height=520,
+        height=HEIGHT,
         margin={"l": 5, "r": 5, "t": 5, "b": 5},
         dragmode="lasso",
         legend={"font": {"size": 11}, "itemsizing": "constant"},
@@ -52,29 +94,26 @@ def feature_map(
     )
 
 
-def _class(one: int, space: LabelSpace) -> tuple[str, str]:
-    is_known = one < space.num_classes
-    return (space.class_names[one], f"rgb{space.palette[one]}") if is_known else ("unlabelled", "#999")
-
-
-def _add(figure, points, sample, space, chosen, name, colour, domain, selected) -> None:
-    places = np.flatnonzero(chosen)
-    if not len(places):
-        return
-    is_faint = selected.any() & ~selected[places]
-    classes = [_class(int(one), space)[0] for one in sample.classes[places]]
+def _add_legend(figure: go.Figure, group: int, colouring: Colouring) -> None:
+    """A trace without points: its colour in the legend never fades, and its square is neither domain."""
+    marker = {"symbol": "square", "size": 9, "color": colouring.colours[group]}
     figure.add_scatter(
-        x=points[places, 0],
-        y=points[places, 1],
-        mode="markers",
-        name=name,
-        customdata=np.stack([places, sample.index[places], np.array(classes, object)], axis=1),
-        marker={
-            "size": 7,
-            "symbol": SYMBOLS[domain],
-            "color": colour,
-            "opacity": np.where(is_faint, 0.12, 0.85),
-            "line": {"width": 0.5, "color": "rgba(128,128,128,.7)"},
-        },
-        hovertemplate="%{customdata[2]}, pixel %{customdata[1]}<extra>%{fullData.name}</extra>",
+        x=[None], y=[None], mode="markers", marker=marker, name=colouring.names[group], legendgroup=str(group), hoverinfo="skip"
     )
+
+
+def _add_ring(figure: go.Figure, point: np.ndarray) -> None:
+    """Round the pinned pixel; what cannot be selected never fades."""
+    figure.add_scatter(
+        x=point[:1],
+        y=point[1:],
+        mode="markers",
+        marker={"size": 18, "color": "rgba(0,0,0,0)", "line": {"color": "#888", "width": 3}},
+        unselected={"marker": {"opacity": 1}},
+        name="pinned",
+        hoverinfo="skip",
+    )
+
+
+def _rgb(colour: tuple[int, int, int]) -> str:
+    return f"rgb{tuple(colour)}"

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pca_core.analysis.projection import project, unit_features
-from pca_core.types import IGNORE_INDEX, Domain, FeaturePair
+from pca_core.analysis.projection import feature_rows, project
+from pca_core.types import IGNORE_INDEX, Association, Domain, FeaturePair
 
 Method = Literal["pca", "tsne", "spectral"]
 POINTS = 1400  # of both images together: t-SNE takes seconds
 SEED = 0
 NEIGHBOURS = 15
+VERDICTS = ("cycle-consistent", "cycle breaks", "unlabelled", "not reached")
+"""Names of the codes of :func:`sample_verdicts`, in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ def sample_pixels(pair: FeaturePair, count: int = POINTS, seed: int = SEED) -> P
         count: Points at most, half of them from each image.
         seed: Of the draw.
     """
-    source, target = unit_features(pair)
+    source, target = feature_rows(pair)
     sides = [
         (source, known_classes(pair.source_labels, pair.source_prediction, pair.source_size)),
         (target, known_classes(pair.target_labels, pair.target_prediction, pair.target_size)),
@@ -78,13 +80,36 @@ def _draw(classes: np.ndarray, count: int, generator: np.random.Generator) -> np
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
+def sample_verdicts(sample: PixelSample, association: Association) -> np.ndarray:
+    """(M,) uint8 places in :data:`VERDICTS`.
+
+    A source pixel has the verdict of its own cycle. A target pixel is consistent when a consistent cycle goes over it, breaks
+    when only others do, and is not reached when no source pixel chose it.
+    """
+    source = np.where(association.is_consistent.cpu(), 0, np.where(association.is_labelled.cpu(), 1, 2))
+    target = np.full(association.num_target, VERDICTS.index("not reached"))
+    target[association.target_index.cpu()] = 1
+    target[association.target_index[association.is_consistent].cpu()] = 0
+    codes = np.empty(len(sample), np.uint8)
+    codes[~sample.is_target] = source[sample.index[~sample.is_target]]
+    codes[sample.is_target] = target[sample.index[sample.is_target]]
+    return codes
+
+
+def count_selected(sample: PixelSample, selected: np.ndarray) -> list[tuple[int, int]]:
+    """(class, number of pixels) of those that ``selected`` (M,) bool tells, the most frequent class first."""
+    classes, counts = np.unique(sample.classes[selected], return_counts=True)
+    return [(int(classes[place]), int(counts[place])) for place in np.argsort(-counts, kind="stable")]
+
+
 def embed(sample: PixelSample, method: Method = "pca", seed: int = SEED) -> np.ndarray:
     """Coordinates of the sample on a plane.
 
     Args:
         sample: From :func:`sample_pixels`.
         method: ``"pca"``: linear, true distances, at once. ``"tsne"``: neighbourhoods kept, distances between groups mean
-            nothing. ``"spectral"``: Laplacian eigenmaps of the graph of nearest neighbours, from which UMAP starts too.
+            nothing; on unit features the squared distance it takes is twice the cosine distance. ``"spectral"``: Laplacian
+            eigenmaps of the graph of nearest neighbours, from which UMAP starts too.
         seed: Of whatever the method draws.
 
     Returns:
@@ -99,12 +124,15 @@ def embed(sample: PixelSample, method: Method = "pca", seed: int = SEED) -> np.n
         raise ValueError(f"A map needs at least 5 pixels, got {len(sample)}. Choose larger images.")
     features = sample.features
     if method == "pca":
-        return project(torch.from_numpy(features), torch.from_numpy(features[:0]), 2)[0].numpy()
+        points, _, _ = project(torch.from_numpy(features), torch.from_numpy(features[:0]), 2)
+        return np.pad(points.numpy(), ((0, 0), (0, 2 - points.shape[1])))
     if method == "tsne":
         from sklearn.manifold import TSNE
 
         perplexity = min(30.0, (len(features) - 1) / 4)
-        return TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=500).fit_transform(features)
+        start = embed(sample, "pca")
+        start = start / max(float(start[:, 0].std()), 1e-12) * 1e-4  # the spread that t-SNE is to start from
+        return TSNE(2, perplexity=perplexity, init=start, random_state=seed, max_iter=500).fit_transform(features)
     from sklearn.manifold import SpectralEmbedding
 
     neighbours = min(NEIGHBOURS, len(features) - 2)

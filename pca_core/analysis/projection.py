@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pca_core.association.cycle import as_float
+from pca_core.association.aggregation import aggregate
+from pca_core.association.cycle import AssociationConfig, as_float
 from pca_core.association.similarity import flatten_pixels, normalise_rows
 from pca_core.types import FeaturePair
 
@@ -32,9 +33,18 @@ class FeatureColours:
     explained: np.ndarray
 
 
-def unit_features(pair: FeaturePair) -> tuple[Tensor, Tensor]:
-    """(S, C) and (T, C) features of unit length: what cosine similarity sees."""
-    return tuple(normalise_rows(flatten_pixels(as_float(one))) for one in (pair.source_features, pair.target_features))
+def feature_rows(pair: FeaturePair, *, is_unit: bool = True) -> tuple[Tensor, Tensor]:
+    """(S, C) and (T, C) features; of unit length, which is what cosine similarity sees, or as the net gives them."""
+    rows = [flatten_pixels(as_float(one)) for one in (pair.source_features, pair.target_features)]
+    return tuple(normalise_rows(one) if is_unit else one for one in rows)
+
+
+@torch.no_grad()
+def aggregate_target(pair: FeaturePair, config: AssociationConfig) -> FeaturePair:
+    """The pair with the target features that association sees under the α of ``config``; its predictions stay plain."""
+    target = as_float(pair.target_features)[None]
+    mixed = aggregate(target, "feature", config.alpha, contrast_normalisation=config.contrast_normalisation)
+    return replace(pair, target_features=mixed[0])
 
 
 @torch.no_grad()
@@ -55,9 +65,14 @@ def project(source_SC: Tensor, target_TC: Tensor, num_components: int) -> tuple[
     return (source_SC - mean_C) @ axes, (target_TC - mean_C) @ axes, explained.cpu().numpy()
 
 
-def colour_features(pair: FeaturePair) -> FeatureColours:
-    """The first three components as red, green and blue, stretched from the 1st to the 99th percentile of both images."""
-    source, target = unit_features(pair)
+def colour_features(pair: FeaturePair, *, is_unit: bool = True) -> FeatureColours:
+    """The first three components as red, green and blue, stretched from the 1st to the 99th percentile of both images.
+
+    Args:
+        pair: Features; labels play no part.
+        is_unit: Of features of unit length, so that alike colours are alike for the cosine. False lets their length count too.
+    """
+    source, target = feature_rows(pair, is_unit=is_unit)
     source, target, explained = project(source, target, min(3, source.shape[1]))
     coordinates = torch.cat([source, target]).double().cpu().numpy()
     coordinates = np.pad(coordinates, ((0, 0), (0, 3 - coordinates.shape[1])))
