@@ -1,0 +1,78 @@
+"""Paper, sizes, fonts and files: what every figure shares."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from typing import Literal
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+Format = Literal["png", "svg", "pdf"]
+FORMATS: tuple[Format, ...] = ("png", "svg", "pdf")
+WIDTHS = {"single": 3.5, "double": 7.16}
+"""Column widths in inches, as most conferences of the field print."""
+DPI = 150  # of a PNG at 1×
+INK, MUTED, LINE = "#16202a", "#5b6b78", "#c9d1d8"
+# No browser, no display and no global state: figures are made in threads of a server.
+SETTINGS = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "cyclelens",  # the same figure gives the same file
+    "pdf.fonttype": 42,
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+    "legend.fontsize": 6.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+CAPTION_LINE = 0.135  # inches
+
+
+def new_figure(width: float, height: float, caption: str) -> Figure:
+    """An empty figure with a caption line below; lay out within its constrained layout.
+
+    Args:
+        width, height: Inches, the caption not counted.
+        caption: One or two sentences in plain text.
+    """
+    with mpl.rc_context(SETTINGS):
+        lines = textwrap.wrap(caption, round(width * 21))
+        below = CAPTION_LINE * len(lines) + 0.08
+        figure = Figure(figsize=(width, height + below), layout="constrained", facecolor="white")
+        figure.get_layout_engine().set(rect=(0, below / (height + below), 1, height / (height + below)))
+        figure.text(0.01, 0.012, "\n".join(lines), fontsize=6.8, color=MUTED, va="bottom", parse_math=False)
+        return figure
+
+
+def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        figure: From this package.
+        fmt: ``"png"``, ``"svg"`` or ``"pdf"``.
+        scale: Of a PNG, 1-4 times :data:`DPI` pixels an inch.
+
+    Raises:
+        ValueError: On another format or scale.
+    """
+    if fmt not in FORMATS:
+        raise ValueError(f"A figure can be written as {', '.join(FORMATS)}, got {fmt!r}.")
+    if not 1 <= scale <= 4:
+        raise ValueError(f"The scale of a PNG must be 1 to 4, got {scale}.")
+    buffer = io.BytesIO()
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[fmt]
+    with mpl.rc_context(SETTINGS):
+        if fmt == "png":
+            FigureCanvasAgg(figure)
+        figure.savefig(buffer, format=fmt, dpi=DPI * scale if fmt == "png" else 300, metadata=metadata)
+    return buffer.getvalue()
