@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from app.components.linked_images import Layer, LineSet, Link, Marker, PixelEvent, RegionEvent, Side, linked_images
+from app.components.linked_images import Layer, LineSet, Link, Marker, RegionEvent, Side, linked_images
 from app.controls import association_controls
-from app.state import cache, session
+from app.layers.probes import probe_markers
+from app.state import cache, pins, probes, session
 from app.text import escape
 from pca_core.association import suggest_pixel
 from pca_core.checks import InputError
@@ -20,8 +21,11 @@ def open_pair() -> cache.Pair | None:
         st.warning(escape(sentence))
     try:
         config = association_controls()
+        pair = session.get_pair(config)
+        if misfits := probes.drop_misfits(pair):
+            st.warning(misfits)
         session.write_address()
-        return session.get_pair(config)
+        return pair
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
         if getattr(error, "code", "") == "LABEL_UNKNOWN_IDS":
@@ -43,12 +47,15 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
     opacity: float = 0.6,
     on_region: Callable[[RegionEvent], None] | None = None,
 ) -> None:
-    """The linked images of the pair with live features; a click pins its pixel for every page. See :func:`linked_images`."""
+    """The linked images of the pair with live features and the probes; a click pins its pixel for every page.
+
+    See :func:`linked_images`.
+    """
     linked_images(
         *pair.panes,
         key=key,
         layers=layers,
-        markers=markers,
+        markers=[*markers, *probe_markers(probes.list_probes())],
         links=links,
         lines=lines,
         packed_images=pair.packed_images,
@@ -56,21 +63,28 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         active_layer=active_layer,
         scene=scene,
         opacity=opacity,
-        on_pixel=_pin,
-        on_clear=lambda: session.set_pixel(None),
-        on_undo=session.undo_pixel,
+        on_pixel=lambda event: pin((event.side, event.index)),
+        on_clear=lambda: pin(None),
+        on_undo=_undo,
         on_region=on_region,
     )
 
 
-def _pin(event: PixelEvent) -> None:
-    session.set_pixel((event.side, event.index))
+def pin(pixel: tuple[Side, int] | None) -> None:
+    """Pin a pixel for every page, or let go of it."""
+    pins.set_pixel(pixel)
+    session.write_address()
+
+
+def _undo() -> None:
+    pins.undo_pixel()
+    session.write_address()
 
 
 def get_pixel(pair: cache.Pair) -> tuple[Side, int]:
     """The pinned pixel when it lies on these maps, else a telling one."""
     found = pair.analysis.association
-    pixel = session.get_pixel()
+    pixel = pins.get_pixel()
     if pixel is not None:
         height, width = found.source_size if pixel[0] == "source" else found.target_size
         if pixel[1] < height * width:

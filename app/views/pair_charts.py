@@ -11,7 +11,7 @@ from app.controls import choice
 from app.figures.flow import HEIGHT, clickable_flow
 from app.figures.histograms import verdict_histograms
 from app.figures.style import PLAIN
-from app.state import associations, cache, session
+from app.state import associations, cache, pins, session
 from app.text import escape
 from app.views.pair_numbers import show_switches
 from app.views.tables import VERDICTS
@@ -111,7 +111,8 @@ def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs, cell: tuple[int, int] | N
 
 def _pin_row(key: str, clearest: PixelPairs) -> None:
     rows = associations.read_selection(key, "rows")
-    session.set_pixel(("source", int(clearest.source_index[rows[0]])) if rows else None)
+    pins.set_pixel(("source", int(clearest.source_index[rows[0]])) if rows else None)
+    session.write_address()
 
 
 def _tabulate(pairs: PixelPairs, names: tuple[str, ...], level: str, target_width: int) -> pd.DataFrame:
