@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from pca_core import explain_pixel
@@ -65,13 +68,24 @@ def test_going_to_a_probe_can_be_undone(page, serve, analysis):
 def test_a_probe_is_drawn_in_its_colour(page, serve):
     """Its label is a disc of the first colour (0, 114, 178) above the images."""
     open_trace(page, f"{serve(MAIN)}/?pixel=target-100&probes=s4000")
-    blue = """() => {
-        const wires = document.querySelector('.li-wires');
-        const data = wires.getContext('2d').getImageData(0, 0, wires.width, wires.height).data;
-        let count = 0;
-        for (let i = 0; i < data.length; i += 4) count += data[i] === 0 && data[i + 1] === 114 && data[i + 2] === 178;
-        return count > 60;
-    }"""
-    page.wait_for_function(blue, timeout=20_000)
+    wait_for(lambda: count_blue(page) > 60)
     page.locator(".st-key-probe_remove_0 button").first.click()
-    page.wait_for_function(f"() => !({blue})()", timeout=20_000)
+    wait_for(lambda: count_blue(page) == 0)
+
+
+def count_blue(page) -> int:
+    return page.locator(".li-wires").evaluate(
+        """wires => {
+            const { data } = wires.getContext("2d").getImageData(0, 0, wires.width, wires.height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4) count += data[i] === 0 && data[i + 1] === 114 && data[i + 2] === 178;
+            return count;
+        }"""
+    )
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.1)
