@@ -28,9 +28,17 @@ def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
     axes.set_axis_off()
 
 
-def lay_values(axes: Axes, image: np.ndarray, values: np.ndarray, unit: str, *, is_log: bool = False) -> None:
+def lay_values(
+    axes: Axes,
+    image: np.ndarray,
+    values: np.ndarray,
+    unit: str,
+    *,
+    is_log: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> None:
     """A float map of any resolution in viridis over an image that is shown, with its colour bar."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
     norm = LogNorm(max(low, high / 1e4, 1e-12), max(high, 2e-12)) if is_log and high > 0 else Normalize(low, high)
     axes.imshow(values, cmap="viridis", norm=norm, alpha=OPACITY, extent=_extent(image), interpolation="none")
     bar = axes.figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, orientation="horizontal", fraction=0.05, pad=0.03)
@@ -41,7 +49,9 @@ def lay_values(axes: Axes, image: np.ndarray, values: np.ndarray, unit: str, *, 
 
 def lay_classes(axes: Axes, image: np.ndarray, classes: np.ndarray, space: LabelSpace) -> None:
     """A class map in the palette of the data set; unlabelled pixels stay clear."""
-    colours = np.dstack([colorize(classes, space), np.where(classes < space.num_classes, round(255 * OPACITY), 0).astype(np.uint8)])
+    colours = np.dstack(
+        [colorize(classes, space), np.where(classes < space.num_classes, round(255 * OPACITY), 0).astype(np.uint8)]
+    )
     axes.imshow(colours, extent=_extent(image), interpolation="none")
 
 
@@ -53,10 +63,13 @@ def lay_codes(axes: Axes, image: np.ndarray, codes: np.ndarray, colours: Mapping
     add_legend(axes, colours)
 
 
-def add_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]]) -> None:
-    """Swatches below the axes."""
+def add_legend(place: Axes | Figure, colours: Mapping[str, tuple[int, int, int]]) -> None:
+    """Swatches below axes or a whole figure."""
     handles = [Patch(color=np.array(colour) / 255, label=name) for name, colour in colours.items()]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=min(len(handles), 5), handlelength=0.9)
+    if isinstance(place, Figure):
+        place.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 12), handlelength=0.9)
+        return
+    place.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=min(len(handles), 6), handlelength=0.9)
 
 
 def class_colours(space: LabelSpace, *maps: np.ndarray) -> dict[str, tuple[int, int, int]]:
@@ -83,15 +96,23 @@ def mark(axes: Axes, place: np.ndarray, label: str, colour: str) -> None:
         )
 
 
-def connect(  # noqa: PLR0913 (two ends, each axes and a place, and how the arrow looks)
-    figure: Figure, start_axes: Axes, start: np.ndarray, end_axes: Axes, end: np.ndarray, *, closes: bool, is_return: bool
+def connect(
+    figure: Figure,
+    start_axes: Axes,
+    start: np.ndarray,
+    end_axes: Axes,
+    end: np.ndarray,
+    *,
+    closes: bool,
+    is_return: bool,
+    width: float = 1.5,
 ) -> None:
     """An arrow from image to image: solid there, dotted back; a cycle that breaks is orange and dashed there."""
     colour = BLUE if closes else ORANGE
     style = ":" if is_return else ("-" if closes else "--")
     arrow = ConnectionPatch(
         tuple(start), tuple(end), "data", "data", axesA=start_axes, axesB=end_axes, arrowstyle="-|>", mutation_scale=9,
-        connectionstyle="arc3,rad=-0.18", color=colour, lw=1.5, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
+        connectionstyle="arc3,rad=-0.18", color=colour, lw=width, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
     )  # fmt: skip
     arrow.set_in_layout(False)
     figure.add_artist(arrow)
@@ -113,7 +134,9 @@ def draw_lines(axes: Axes, start: np.ndarray, end: np.ndarray, colours: Sequence
     axes.add_collection(LineCollection(np.stack([start, end], axis=1), colors=colours, linewidths=0.5, alpha=0.55))
 
 
-def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str, across: str) -> None:
+def show_matrix(
+    axes: Axes, counts: np.ndarray, names: Sequence[str], title: str, across: str, down: str = "own class"
+) -> None:
     """(K, K) counts as shares of rows, told in the cells."""
     shares = row_shares(counts)
     axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
@@ -125,7 +148,7 @@ def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str
     axes.set_yticks(range(len(names)), names, fontsize=6, parse_math=False)
     axes.set_title(title, loc="left")
     axes.set_xlabel(across)
-    axes.set_ylabel("own class")
+    axes.set_ylabel(down)
 
 
 def _extent(image: np.ndarray) -> tuple[float, float, float, float]:
