@@ -18,7 +18,7 @@ def draw_aggregation(view: View) -> Figure:
     caption = (
         f"Target pixel j borrows from {loan.num_lenders:,.0f} pixels in effect. Cycle-consistent pairs pull noticeably on "
         f"{without.pulled:.1%} of target pixels without aggregation and on {reach.pulled:.1%} with α = {alpha:g}; the gradient "
-        f"then spreads over {reach.spread:.1%} instead of {without.spread:.1%} of them."
+        f"spreads over {reach.spread:.1%} of them in effect ({without.spread:.1%} without)."
     )
     width, image = WIDTHS["double"], view.target.image
     limits = (0.0, float(max(without.pull.max(), reach.pull.max())))

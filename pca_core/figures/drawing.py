@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Patch
+from matplotlib.ticker import NullLocator
 
 from pca_core.association import row_shares
 from pca_core.data import colorize
@@ -26,6 +27,7 @@ def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
     axes.imshow(image, interpolation="none")
     axes.set_title(title, loc="left", parse_math=False)
     axes.set_axis_off()
+    axes.set_anchor("N")  # images of a row stay level, whether a colour bar hangs below or not
 
 
 def lay_values(
@@ -43,7 +45,10 @@ def lay_values(
     axes.imshow(values, cmap="viridis", norm=norm, alpha=OPACITY, extent=_extent(image), interpolation="none")
     bar = axes.figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, orientation="horizontal", fraction=0.05, pad=0.03)
     bar.set_label(unit, fontsize=6.5)
-    bar.ax.tick_params(labelsize=6)
+    bar.ax.tick_params(labelsize=6, which="both")
+    if isinstance(norm, LogNorm) and norm.vmax < 100 * norm.vmin:  # less than two powers of ten make no readable ticks
+        bar.set_ticks(ticks := np.geomspace(norm.vmin, norm.vmax, 4), labels=[f"{tick:.2g}" for tick in ticks], minor=False)
+        bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
 
 
@@ -57,19 +62,30 @@ def lay_classes(axes: Axes, image: np.ndarray, classes: np.ndarray, space: Label
 
 def lay_codes(axes: Axes, image: np.ndarray, codes: np.ndarray, colours: Mapping[str, tuple[int, int, int]]) -> None:
     """A map of few cases with its legend: (h, w) places in ``colours``."""
-    table = np.array(list(colours.values()), np.uint8)
-    opaque = np.full(codes.shape, round(255 * OPACITY), np.uint8)
-    axes.imshow(np.dstack([table[codes], opaque]), extent=_extent(image), interpolation="none")
+    paint_codes(axes, image, codes, colours)
     add_legend(axes, colours)
 
 
-def add_legend(place: Axes | Figure, colours: Mapping[str, tuple[int, int, int]]) -> None:
-    """Swatches below axes or a whole figure."""
-    handles = [Patch(color=np.array(colour) / 255, label=name) for name, colour in colours.items()]
-    if isinstance(place, Figure):
-        place.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 12), handlelength=0.9)
-        return
-    place.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=min(len(handles), 6), handlelength=0.9)
+def paint_codes(axes: Axes, image: np.ndarray, codes: np.ndarray, colours: Mapping[str, tuple[int, int, int]]) -> None:
+    """A map of few cases without a legend."""
+    table = np.array(list(colours.values()), np.uint8)
+    opaque = np.full(codes.shape, round(255 * OPACITY), np.uint8)
+    axes.imshow(np.dstack([table[codes], opaque]), extent=_extent(image), interpolation="none")
+
+
+def add_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]], columns: int = 4) -> None:
+    """Swatches below the axes."""
+    axes.legend(handles=_swatches(colours), loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=columns, handlelength=0.9)
+
+
+def fill_with_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]], columns: int) -> None:
+    """Axes that hold nothing but swatches."""
+    axes.set_axis_off()
+    axes.legend(handles=_swatches(colours), loc="center", ncols=columns, handlelength=0.9)
+
+
+def _swatches(colours: Mapping[str, tuple[int, int, int]]) -> list[Patch]:
+    return [Patch(color=np.array(colour) / 255, label=name) for name, colour in colours.items()]
 
 
 def class_colours(space: LabelSpace, *maps: np.ndarray) -> dict[str, tuple[int, int, int]]:
@@ -112,7 +128,7 @@ def connect(
     style = ":" if is_return else ("-" if closes else "--")
     arrow = ConnectionPatch(
         tuple(start), tuple(end), "data", "data", axesA=start_axes, axesB=end_axes, arrowstyle="-|>", mutation_scale=9,
-        connectionstyle="arc3,rad=-0.18", color=colour, lw=width, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
+        connectionstyle=f"arc3,rad={-0.08 if width > 1 else -0.02}", color=colour, lw=width, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
     )  # fmt: skip
     arrow.set_in_layout(False)
     figure.add_artist(arrow)
@@ -130,13 +146,12 @@ def show_side_by_side(axes: Axes, source: np.ndarray, target: np.ndarray, gap: i
 
 
 def draw_lines(axes: Axes, start: np.ndarray, end: np.ndarray, colours: Sequence) -> None:
-    """Thin lines between (M, 2) places."""
-    axes.add_collection(LineCollection(np.stack([start, end], axis=1), colors=colours, linewidths=0.5, alpha=0.55))
+    """Thin lines between (M, 2) places; many are fainter, so that they do not hide the images."""
+    opacity = min(0.8, max(0.1, 200 / max(len(start), 1)))
+    axes.add_collection(LineCollection(np.stack([start, end], axis=1), colors=colours, linewidths=0.45, alpha=opacity))
 
 
-def show_matrix(
-    axes: Axes, counts: np.ndarray, names: Sequence[str], title: str, across: str, down: str = "own class"
-) -> None:
+def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str, across: str, down: str = "own class") -> None:
     """(K, K) counts as shares of rows, told in the cells."""
     shares = row_shares(counts)
     axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
 from pca_core.analysis.spreading import reference_alpha
-from pca_core.figures.drawing import add_legend, class_colours, lay_classes, lay_codes, lay_values, show_image, show_matrix
+from pca_core.figures.drawing import (
+    class_colours,
+    fill_with_legend,
+    lay_classes,
+    lay_values,
+    paint_codes,
+    show_image,
+    show_matrix,
+)
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
 from pca_core.inference import aggregate_prediction
 from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED
+from pca_core.types import LabelSpace, Sample
 
 ERRORS = {"right": CONSISTENT, "wrong": INCONSISTENT, "no label": UNLABELLED}
 
@@ -35,7 +47,7 @@ def _inference(view: View) -> str:
 
 
 def draw_segmentation(view: View) -> Figure:
-    """Label, prediction, errors, confidence and entropy of both images."""
+    """Label, prediction, errors and entropy of both images; confidence where there is no label to err against."""
     found = _segment(view)
     told = [
         f"{name} {one.score.miou:.1f} mIoU, {one.score.pixel_accuracy:.1f} % right"
@@ -44,24 +56,31 @@ def draw_segmentation(view: View) -> Figure:
     ]
     caption = f"Upper row source, lower row target; {_inference(view)}. " + ("; ".join(told) or "No labels to judge by") + "."
     width = WIDTHS["double"]
-    figure = new_figure(width, 2 * image_height(width, 5, view.source.image, view.target.image) + 1.2, caption)
-    grid = figure.subplots(2, 5)
-    colours = class_colours(view.label_space, *(one.class_map for one in found))
-    for row, sample, one in zip(grid, (view.source, view.target), found, strict=True):
-        titles = ("Label", "Prediction", "Error", "Confidence", "Entropy")
-        for axes, title in zip(row, titles, strict=True):
-            show_image(axes, sample.image, title)
-        if one.label_map is None:
-            row[0].set_title("No label", loc="left")
-            row[2].set_title("Error: needs labels", loc="left")
-        else:
-            lay_classes(row[0], sample.image, one.label_map, view.label_space)
-            lay_codes(row[2], sample.image, one.error_map, ERRORS)
-        lay_classes(row[1], sample.image, one.class_map, view.label_space)
-        lay_values(row[3], sample.image, one.confidence, "of the prediction", limits=(0, 1))
-        lay_values(row[4], sample.image, one.entropy, "share of log K", limits=(0, 1))
-    add_legend(figure, colours)
+    height = image_height(width, 4, view.source.image, view.target.image)
+    figure = new_figure(width, 2 * height + 1.7, caption)
+    grid = figure.subplots(3, 4, height_ratios=[1, 1, 0.24])
+    for row, sample, one in zip(grid, (view.source, view.target), found, strict=False):
+        _draw_row(row, sample, one, view.label_space)
+    legend = figure.add_subplot(grid[2, 0].get_gridspec()[2, :])
+    for axes in grid[2]:
+        axes.remove()
+    maps = [one for each in found for one in (each.class_map, each.label_map) if one is not None]
+    fill_with_legend(legend, class_colours(view.label_space, *maps) | ERRORS, 7)
     return figure
+
+
+def _draw_row(row: Sequence[Axes], sample: Sample, found: SegmentedImage, space: LabelSpace) -> None:
+    has_labels = found.label_map is not None
+    titles = ("Label" if has_labels else "No label", "Prediction", "Error" if has_labels else "Confidence", "Entropy")
+    for axes, title in zip(row, titles, strict=True):
+        show_image(axes, sample.image, f"{sample.domain.capitalize()}: {title.lower()}")
+    lay_classes(row[1], sample.image, found.class_map, space)
+    lay_values(row[3], sample.image, found.entropy, "share of log K", limits=(0, 1))
+    if has_labels:
+        lay_classes(row[0], sample.image, found.label_map, space)
+        paint_codes(row[2], sample.image, found.error_map, ERRORS)
+    else:
+        lay_values(row[2], sample.image, found.confidence, "probability of the prediction", limits=(0, 1))
 
 
 def draw_scores(view: View) -> Figure:

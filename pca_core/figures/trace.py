@@ -27,7 +27,7 @@ def draw_trace(view: View) -> Figure:
     trace = explain_pixel(view.analysis, index, side, with_soft_cycle=False)
     story = describe_trace(trace, view.label_space.class_names)
     width = WIDTHS["double"]
-    figure = new_figure(width, image_height(width, 2, view.source.image, view.target.image) + 0.35, f"{story} {_terms(view)}")
+    figure = new_figure(width, image_height(width, 2, view.source.image, view.target.image) + 0.5, f"{story} {_terms(view)}")
     source_axes, target_axes = figure.subplots(1, 2)
     show_image(source_axes, view.source.image, f"Source: {view.source.name}")
     show_image(target_axes, view.target.image, f"Target: {view.target.name}")
@@ -90,7 +90,7 @@ def draw_stages(view: View) -> Figure:
     )
     width = WIDTHS["double"]
     rows = -(-len(trace.stages) // 2)
-    height = rows * (image_height(width, 2, view.target.image, view.target.image) + 0.45)
+    height = rows * (image_height(width, 2, view.target.image, view.target.image) + 0.5)
     figure = new_figure(width, height, caption)
     for axes, stage in zip(figure.subplots(rows, 2, squeeze=False).flat, trace.stages, strict=False):
         _draw_stage(axes, view, trace, stage)

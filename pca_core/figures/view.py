@@ -74,6 +74,6 @@ class View:
     def describe_config(self) -> str:
         """The config in a few words, for captions."""
         config = self.analysis.config
-        parts = [f"{config.level} level", f"α = {config.alpha:g}" if config.alpha else "no aggregation"]
+        parts = [f"{config.level.capitalize()} level", f"α = {config.alpha:g}" if config.alpha else "no aggregation"]
         parts += ["mutual only"] * config.mutual + [f"k = {config.top_k}"] * (config.top_k > 1)
         return ", ".join(parts)
