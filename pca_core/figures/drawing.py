@@ -126,9 +126,10 @@ def connect(
     """An arrow from image to image: solid there, dotted back; a cycle that breaks is orange and dashed there."""
     colour = BLUE if closes else ORANGE
     style = ":" if is_return else ("-" if closes else "--")
+    bend = -0.08 if width > 1 else -0.02
     arrow = ConnectionPatch(
         tuple(start), tuple(end), "data", "data", axesA=start_axes, axesB=end_axes, arrowstyle="-|>", mutation_scale=9,
-        connectionstyle=f"arc3,rad={-0.08 if width > 1 else -0.02}", color=colour, lw=width, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
+        connectionstyle=f"arc3,rad={bend}", color=colour, lw=width, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
     )  # fmt: skip
     arrow.set_in_layout(False)
     figure.add_artist(arrow)
