@@ -11,6 +11,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 
 import streamlit as st  # noqa: E402
 
+from app.components.copy_link import copy_link  # noqa: E402
 from app.state import session  # noqa: E402
 from app.views import adapt, aggregation, associations, compare, features, images, segmentation, trace  # noqa: E402
 
@@ -25,10 +26,17 @@ PAGES = {
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }
 # The pictures are the page: less air above them than Streamlit leaves.
-STYLE = "<style>.stMainBlockContainer {padding-top: 4.2rem; padding-bottom: 2rem; max-width: 1680px;}</style>"
+# What every page offers stands in the line of the navigation.
+STYLE = """<style>
+.stMainBlockContainer {padding-top: 3.2rem; padding-bottom: 2rem; max-width: 1680px;}
+.st-key-topbar {position: fixed; top: 0.85rem; right: 1rem; width: auto; z-index: 999991;}
+</style>"""
 
 st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
 session.start(PAGES)
 st.html(STYLE)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
+session.write_address()
+with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="topbar"):
+    copy_link(key="copy_link", note=session.tell_missing_from_link())
 st.navigation(list(PAGES.values()), position="top").run()

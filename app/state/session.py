@@ -111,8 +111,17 @@ def write_address() -> None:
             wanted[f"{side}_from"] = UPLOADS if choice.folder == UPLOADS else address.name_path(choice.folder)
     if get_checkpoint_path() != defaults["net"]:
         wanted["net"] = address.name_path(get_checkpoint_path())
+    if "run" in st.query_params:  # of the Adapt page, which writes it itself
+        wanted["run"] = st.query_params["run"]
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+
+
+def tell_missing_from_link() -> str:
+    """What the address cannot bring back to somebody else, in one sentence; empty when nothing is missing."""
+    if any(choice.folder == UPLOADS for choice in st.session_state["choices"].values()):
+        return "Uploaded images stay in this session: elsewhere the link opens other ones."
+    return ""
 
 
 def show_folder(folder: str) -> str:
@@ -229,7 +238,7 @@ def get_pair(config: AssociationConfig) -> cache.Pair:
 def get_config() -> AssociationConfig:
     """The switches of this session, at first those of the address."""
     if "config" not in st.session_state:
-        st.session_state["config"] = address.read_config(st.query_params.to_dict())
+        st.session_state["config"] = address.read_config(st.session_state["told"])
     return st.session_state["config"]
 
 
