@@ -87,9 +87,10 @@ def read_selection(key: str, kind: str) -> list:
     return list(selection.get(kind, []))
 
 
-def recall_tab(titles: tuple[str, ...]) -> str:
-    """The tab to open first."""
-    return titles[switches.recall(TAB, 0, within=(0, len(titles) - 1))]
+def recall_tab(titles: tuple[str, ...]) -> None:
+    """Open the tab of the last time, or of the address, when the tabs are not there yet."""
+    if TAB not in st.session_state:
+        st.session_state[TAB] = titles[switches.recall(TAB, 0, within=(0, len(titles) - 1))]
 
 
 def keep_tab(place: int) -> None:

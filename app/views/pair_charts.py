@@ -39,7 +39,8 @@ def show(
     cell: tuple[int, int] | None,
 ) -> None:
     """The tabs; see :data:`TABS`."""
-    tabs = st.tabs(TABS, default=associations.recall_tab(TABS), on_change="rerun", key=associations.TAB)
+    associations.recall_tab(TABS)
+    tabs = st.tabs(TABS, on_change="rerun", key=associations.TAB)
     associations.keep_tab(next((place for place, tab in enumerate(tabs) if tab.open), 0))
     names = pair.label_space.class_names
     for tab, draw in zip(
