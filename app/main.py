@@ -1,4 +1,4 @@
-"""The app's only entry: ``streamlit run app/main.py [-- --source DIR --target DIR --checkpoint FILE]``."""
+"""What every visit runs: page config, navigation, the chosen page. Served by ``server.py``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,8 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 
 import streamlit as st  # noqa: E402
 
-from app.components.copy_link import copy_link  # noqa: E402
-from app.state import session  # noqa: E402
-from app.views import adapt, aggregation, associations, compare, features, images, segmentation, trace  # noqa: E402
+from app.views.warming import wait_for_warm_up  # noqa: E402
 
-PAGES = {
-    "images": st.Page(images.render, title="Images", url_path="images"),
-    "trace": st.Page(trace.render, title="Trace", url_path="trace", default=True),
-    "associations": st.Page(associations.render, title="Associations", url_path="associations"),
-    "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
-    "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
-    "features": st.Page(features.render, title="Features", url_path="features"),
-    "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
-    "compare": st.Page(compare.render, title="Compare", url_path="compare"),
-}
 # The pictures are the page: less air above them than Streamlit leaves.
 # What every page offers stands in the line of the navigation.
 STYLE = """<style>
@@ -33,10 +21,34 @@ STYLE = """<style>
 </style>"""
 
 st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
-session.start(PAGES)
 st.html(STYLE)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
+wait_for_warm_up()
+
+from app.components.copy_link import copy_link  # noqa: E402 (what is heavy is loaded by now)
+from app.state import session  # noqa: E402
+from app.views import adapt, aggregation, associations, compare, features, images, segmentation, trace  # noqa: E402
+
+PAGES = {
+    "images": st.Page(images.render, title="Images", url_path="images"),
+    "trace": st.Page(trace.render, title="Trace", default=True),
+    "associations": st.Page(associations.render, title="Associations", url_path="associations"),
+    "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
+    "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
+    "features": st.Page(features.render, title="Features", url_path="features"),
+    "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
+    "compare": st.Page(compare.render, title="Compare", url_path="compare"),
+}
+
+
+def go_to_trace() -> None:
+    """``/trace`` is the first page too, whose own address is ``/``."""
+    st.switch_page(PAGES["trace"], query_params=st.query_params.to_dict())
+
+
+session.start(PAGES)
 session.write_address()
 with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="topbar"):
     copy_link(key="copy_link", note=session.tell_missing_from_link())
-st.navigation(list(PAGES.values()), position="top").run()
+also_trace = st.Page(go_to_trace, title="Trace", url_path="trace", visibility="hidden")
+st.navigation([*PAGES.values(), also_trace], position="top").run()
