@@ -35,6 +35,8 @@ class WarmUp:
                 self._thread.start()
 
     def _run(self) -> None:
+        # Caches may be filled outside a session; Streamlit would say so in the log each time.
+        logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
         try:
             for words, step in self._steps.items():
                 since = time.perf_counter()
