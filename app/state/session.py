@@ -102,7 +102,19 @@ def choose(side: Domain, folder: str, name: str) -> None:
 
 
 def write_address() -> None:
-    """Put the pair, the net, pin, probes and switches in the address, so that it leads back here."""
+    """Put the pair, the net, pin, probes and switches in the address, so that it leads back here.
+
+    During the tour it stays that of before.
+    """
+    wanted = dict(st.session_state["tour"]["address"]) if "tour" in st.session_state else tell_address()
+    if "run" in st.query_params:  # of the Adapt page, which writes it itself
+        wanted["run"] = st.query_params["run"]
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def tell_address() -> dict[str, str]:
+    """What leads back here, as parameters of the address."""
     defaults = st.session_state["defaults"]
     wanted = switches.describe() | address.describe_config(get_config()) | pins.describe() | probes.describe()
     for side, choice in st.session_state["choices"].items():
@@ -111,10 +123,7 @@ def write_address() -> None:
             wanted[f"{side}_from"] = UPLOADS if choice.folder == UPLOADS else address.name_path(choice.folder)
     if get_checkpoint_path() != defaults["net"]:
         wanted["net"] = address.name_path(get_checkpoint_path())
-    if "run" in st.query_params:  # of the Adapt page, which writes it itself
-        wanted["run"] = st.query_params["run"]
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    return wanted
 
 
 def tell_missing_from_link() -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from app.components.linked_images import Layer, LineSet, Link, Marker, RegionEvent, Side, linked_images
 from app.controls import association_controls
 from app.layers.probes import probe_markers
-from app.state import cache, pins, probes, session
+from app.state import cache, pins, probes, session, tour
 from app.text import escape
 from pca_core.association import suggest_pixel
 from pca_core.checks import InputError
@@ -51,6 +51,9 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
 
     See :func:`linked_images`.
     """
+    step = tour.get_step()
+    if step is not None:
+        active_layer, scene = _choose_layers(layers, active_layer or {}, step), f"tour {tour.get_place()}"
     linked_images(
         *pair.panes,
         key=key,
@@ -68,6 +71,12 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         on_undo=_undo,
         on_region=on_region,
     )
+
+
+def _choose_layers(layers: Sequence[Layer], usual: Mapping[Side, str | None], step: tour.Step) -> dict[Side, str | None]:
+    """The layers that a step of the tour asks for, where this page has them."""
+    there = {(layer.side, layer.name) for layer in layers if layer.values is not None}
+    return {**usual, **{side: name for side, name in step.layers.items() if (side, name) in there}}
 
 
 def pin(pixel: tuple[Side, int] | None) -> None:
