@@ -21,8 +21,9 @@ from starlette.routing import Route  # noqa: E402
 from app.warmup import PAGES, WARM_UP  # noqa: E402
 
 # Where a page is opened by its own address, Streamlit's browser side first looks for the server below that page: two answers
-# "not found" in the console before it looks above. It is told.
+# "not found" in the console before it looks above. It is told. Our style is there before the first element: nothing jumps.
 BASE = "<script>window.__streamlit = {BACKEND_BASE_URL: new URL('./', window.location.href).href}</script>"
+STYLE = Path(__file__).with_name("page.css")
 
 
 @asynccontextmanager
@@ -32,9 +33,9 @@ async def warm_up(_: object):
 
 
 def make_document() -> str:
-    """Streamlit's own document that also knows where its server is."""
+    """Streamlit's own document that also knows where its server is and how our pages look."""
     document = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    return document.replace("<head>", f"<head>{BASE}", 1)
+    return document.replace("</head>", f"{BASE}<style>{STYLE.read_text(encoding='utf-8')}</style></head>", 1)
 
 
 DOCUMENT = make_document()
@@ -47,5 +48,5 @@ async def open_page(_: object) -> HTMLResponse:
 app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=warm_up,
-    routes=[Route(f"/{name}", open_page) for name in PAGES],
+    routes=[Route(f"/{name}", open_page) for name in ("", *PAGES)],
 )

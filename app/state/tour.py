@@ -39,16 +39,17 @@ class Step:
 STEPS = (
     Step(
         "Two streets, one net",
-        "The net learned on streets at noon, left, where every pixel has a label. Right is dusk in the rain, which it must manage "
-        "without labels. Each image is a grid of 64 × 128 feature pixels: move the cursor and see, live, what a pixel resembles.",
+        "The net learned on streets at noon, left, where every pixel has a label. Right is dusk in the rain, which it must "
+        "manage without labels. Each image is a grid of 64 × 128 feature pixels: move the cursor and see, live, what a pixel "
+        "resembles.",
         "trace",
         ("source", 4803),
         {"source": "labels", "target": "similarity"},
     ),
     Step(
         "There and back",
-        "This pixel i of a car goes to the target pixel most like it, j*, a car too. From there the most similar source pixel, i*, "
-        "is again on a car: the cycle closes, and training pulls i and j* together. No target label was needed.",
+        "This pixel i of a car goes to the target pixel most like it, j*, a car too. From there the most similar source pixel, "
+        "i*, is again on a car: the cycle closes, and training pulls i and j* together. No target label was needed.",
         "trace",
         ("source", 4803),
         {"source": "similarity", "target": "similarity"},
@@ -79,16 +80,16 @@ STEPS = (
     ),
     Step(
         "Borrowing from neighbours",
-        "Since few target pixels are chosen, each one borrows from those that resemble it, by the weights shown here. So the loss "
-        "reaches the others too. The slider α says how much is borrowed; 0 turns it off.",
+        "Since few target pixels are chosen, each one borrows from those that resemble it, by the weights shown here. So the "
+        "loss reaches the others too. The slider α says how much is borrowed; 0 turns it off.",
         "aggregation",
         ("target", 4664),
         {"source": "labels", "target": "weights"},
     ),
     Step(
         "What it is for",
-        "Where the net errs in the rain is what adaptation should mend. Bring your own images on the page Images, train on them on "
-        "Adapt, and see before and after on Compare. Leave the tour, and all is as you left it.",
+        "Where the net errs in the rain is what adaptation should mend. Bring your own images on the page Images, train on them "
+        "on Adapt, and see before and after on Compare. Leave the tour, and all is as you left it.",
         "segmentation",
         ("target", 4664),
         {"source": "error", "target": "error"},
@@ -157,13 +158,14 @@ def pop_jump() -> str | None:
 
 
 def _set_widgets(config: AssociationConfig, values: Mapping[str, switches.Value]) -> None:
-    """Widgets that are on the page would bring their old values back: they are set too."""
+    """Widgets that are on the page would bring their old values back: where they differ they are set too."""
     st.session_state["config"] = config
     shown = {name: getattr(config, name) for name in address.SWITCHES} | dict(values)
     for name, value in shown.items():
-        if name in st.session_state:
-            value = list(value) if isinstance(value, tuple) else value
-            if isinstance(st.session_state[name], type(value)):
-                st.session_state[name] = value
-            else:
-                del st.session_state[name]
+        wanted = list(value) if isinstance(value, tuple) else value
+        if st.session_state.get(name, wanted) == wanted:
+            continue
+        if isinstance(st.session_state[name], type(wanted)):
+            st.session_state[name] = wanted
+        else:  # tabs are kept by number and open by title
+            del st.session_state[name]
