@@ -12,9 +12,9 @@ SECONDS_BETWEEN = 0.05
 def wait_for_warm_up() -> None:
     """Show progress until everything is loaded; at once when it is."""
     WARM_UP.start()
+    place = st.empty()  # also when there is nothing to wait for: what follows keeps its place from run to run
     if WARM_UP.wait(0):
         return
-    place = st.empty()
     with place.container(key="warm_up"):
         bar = st.progress(WARM_UP.share, WARM_UP.words)
         st.caption("Once after the server was started; pages open at once afterwards.")
