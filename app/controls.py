@@ -72,6 +72,13 @@ def slider(label: str, name: str, low: float, high: float, default: float, step:
     return value
 
 
+def number(label: str, name: str, low: float, high: float, default: float, step: float, **widget: object) -> float:
+    """A number to type, remembered as ``name``; all four of one type."""
+    value = st.number_input(label, low, high, switches.recall(name, default, within=(low, high)), step, key=name, **widget)
+    _keep(name, value, default)
+    return value
+
+
 def several(label: str, name: str, options: Sequence[str], **widget: object) -> tuple[str, ...]:
     """Any number of options, none at first, remembered as ``name``."""
     value = tuple(st.multiselect(label, options, list(switches.recall(name, (), among=options)), key=name, **widget))

@@ -147,7 +147,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> _Account:
 
 
 def _lovasz(logits: Tensor, labels: Tensor) -> _Account:
-    """The loss is ``Σ_k Σ_i g_ik e_ik / classes``, errors e times the gradient g of the Jaccard loss, and ``g/classes = |∂L/∂P|``."""
+    """The loss is ``1/|K| Σ_k Σ_i g_ik e_ik``, errors e times the gradient g of the Jaccard loss; and ``g/|K| = |∂L/∂P|``."""
     probabilities = logits.softmax(1)
     value = lovasz_softmax_loss(probabilities, labels)
     (slope,) = torch.autograd.grad(value, probabilities, retain_graph=True)
