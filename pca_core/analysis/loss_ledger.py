@@ -128,7 +128,7 @@ def _accounts(
     source: Tensor, target: Tensor, labels: Tensor, classify: Callable[[Tensor], Tensor], config: AssociationConfig
 ) -> dict[str, Callable[[], _Account]]:
     """How each term is opened, one after the other: none needs to be kept while the next is computed."""
-    source_logits, target_logits = classify(source).float(), classify(target).float()
+    source_logits, target_logits = classify(source), classify(target)
     features, predictions = replace(config, level="feature"), replace(config, level="prediction")
     return {
         "cross_entropy": lambda: _cross_entropy(source_logits, labels),
@@ -141,9 +141,10 @@ def _accounts(
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> _Account:
+    value = cross_entropy_loss(logits, labels)
     count = int((labels != IGNORE_INDEX).sum())
     each = F.cross_entropy(logits.detach(), labels, ignore_index=IGNORE_INDEX, reduction="none")[0]
-    return _Account(cross_entropy_loss(logits, labels), each / max(count, 1), count)
+    return _Account(value, each / max(count, 1), count)
 
 
 def _lovasz(logits: Tensor, labels: Tensor) -> _Account:
