@@ -18,6 +18,7 @@ def spread_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], si
         side: Whose pixels, for the axis.
     """
     figure = go.Figure()
+    most = max(at_even for _, _, at_even in curves.values())
     for colour, dash, (name, (shares, norms, at_even)) in zip(COLOURS, ("solid", "dash"), curves.items(), strict=False):
         is_shown = norms > 0  # a logarithm has no zero
         figure.add_scatter(
@@ -34,7 +35,7 @@ def spread_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], si
             mode="markers+text",
             marker={"color": colour, "size": 9},
             text=[f"{at_even:.1%}"],
-            textposition="top right",
+            textposition="top right" if at_even == most else "bottom left",
             showlegend=False,
             hoverinfo="skip",
         )

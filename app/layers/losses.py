@@ -6,12 +6,12 @@ import numpy as np
 
 from app.components.linked_images import SIDES, Layer, Side
 from app.layers.maps import class_layer, value_layer
-from pca_core.analysis.loss_readings import Reading, compare_norms, in_units
+from pca_core.analysis.loss_readings import Reading, compare_norms, find_ceiling, in_units
 from pca_core.render import scale_values
 from pca_core.types import FeaturePair, LabelSpace
 
 DOUBLINGS = 3.0  # that the ends of the difference layer stand for
-UNIT = "× the mean without aggregation"
+UNIT = "× the mean without aggregation, or more"
 _ENDS = np.array([(0, 68, 136), (102, 163, 210), (236, 236, 236), (238, 160, 80), (180, 75, 0)], float)
 _STEPS = np.arange(256) * (len(_ENDS) - 1) / 255
 BLUE_ORANGE: np.ndarray = np.stack([np.interp(_STEPS, np.arange(len(_ENDS)), _ENDS[:, c]) for c in range(3)], 1).astype(np.uint8)
@@ -44,7 +44,8 @@ def _paid_layer(side: Side, now: Reading, reason: str) -> Layer:
     times = now.times_even_share(side)
     if times is None:
         return Layer("paid", "Pays", side, None, reason=reason)
-    return value_layer("paid", "Pays", side, times, "× an even share", is_log=True)
+    limits = (float(times.min()), find_ceiling(times))
+    return value_layer("paid", "Pays", side, times, "× an even share or more", is_log=True, limits=limits)
 
 
 def _gradient_layers(side: Side, aggregated: Reading, plain: Reading, reason: str) -> list[Layer]:
@@ -54,7 +55,7 @@ def _gradient_layers(side: Side, aggregated: Reading, plain: Reading, reason: st
         return [Layer(name, title, side, None, reason=reason) for name, title in titles.items()]
     even = plain.average(side)
     maps = {"gradient_on": in_units(on, even), "gradient_off": in_units(off, even)}
-    limits = (0.0, float(max(one.max() for one in maps.values())))
+    limits = (0.0, find_ceiling(*maps.values()))
     layers = [value_layer(name, titles[name], side, values, UNIT, is_log=True, limits=limits) for name, values in maps.items()]
     return [*layers, _difference_layer(titles["difference"], side, compare_norms(on, off))]
 

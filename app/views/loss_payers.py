@@ -85,7 +85,7 @@ def _top(pair: cache.Pair, view: LossView) -> None:
                 "Row, col": [f"{index // width}, {index % width}" for index, _ in top],
                 told_by.capitalize(): [names[one] if one < len(names) else "–" for one in ids],
                 "Pays": [f"{value / total:.3%}" if total else "–" for _, value in top],
-                "× even share": [f"{value / even:.1f}" if even else "–" for _, value in top],
+                "× even": [f"{value / even:.1f}" if even else "–" for _, value in top],
             }
         ),
         height=HEAD + 11 * ROW,

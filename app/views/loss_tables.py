@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from app.controls import number
+from app.state import switches
 from app.state.losses import LossView
 from app.views.loss_words import FORMULAS, NAMES, PICK_NAMES
 from pca_core.analysis.loss_ledger import TERMS
@@ -17,6 +19,7 @@ from pca_core.types import Domain
 
 LAYOUT = {"hide_index": True, "width": "stretch", "placeholder": "–"}
 ROW, HEAD = 35, 38
+WIDE, NARROW = 150, 56  # columns; the browser stretches them
 STEP = {"cross_entropy": 0.25, "lovasz": 0.25, "source_smoothing": 0.01, "target_smoothing": 0.01}
 MOST = 100.0
 
@@ -26,7 +29,7 @@ def weight_inputs() -> LossWeights:
     usual = LossWeights()
     weights = {}
     for names in (tuple(TERMS)[:3], tuple(TERMS)[3:]):
-        for column, name in zip(st.columns(3), names, strict=True):
+        for column, name in zip(st.columns(3, vertical_alignment="bottom"), names, strict=True):
             with column:
                 weights[name] = number(
                     NAMES[name],
@@ -38,6 +41,13 @@ def weight_inputs() -> LossWeights:
                     format="%g",
                     help=f"Weight of the term. {FORMULAS[name]}",
                 )
+    st.button(
+        "The paper's weights",
+        on_click=switches.restore,
+        args=({f"loss_weight_{name}": getattr(usual, name) for name in TERMS},),
+        disabled=LossWeights(**weights) == usual,
+        key="loss_weights_reset",
+    )
     return LossWeights(**weights)
 
 
@@ -48,15 +58,15 @@ def ledger_table(view: LossView) -> None:
     table = pd.DataFrame(
         {
             "term": [*(NAMES[entry.name] for entry in now), PICK_NAMES["all"]],
-            "pixels": [*(entry.num_paying for entry in now), None],
             "value": [*(entry.value for entry in now), None],
-            "change": [*(a.value - b.value for a, b in zip(now, other, strict=True)), totals[0] - totals[1]],
+            "change": [*(a.value - b.value or None for a, b in zip(now, other, strict=True)), totals[0] - totals[1] or None],
             "weight": [*(entry.weight for entry in now), None],
             "weighted": [*(entry.weighted for entry in now), totals[0]],
             "share": [*(entry.share for entry in now), 1.0 if totals[0] else None],
+            "pixels": [*(entry.num_paying for entry in now), None],
         }
     )
-    column = st.column_config.NumberColumn
+    column = partial(st.column_config.NumberColumn, width=NARROW)
     than = "without aggregation" if view.is_on else "with aggregation"
     st.markdown("**Ledger**")
     st.dataframe(
@@ -64,10 +74,7 @@ def ledger_table(view: LossView) -> None:
         height=HEAD + ROW * len(table),
         key="loss_table",
         column_config={
-            "term": st.column_config.TextColumn("Term", help="What each is stands at its weight below."),
-            "pixels": column(
-                "Paid by", help="Pixels that the term counts: labelled, cycle-consistent, or all.", format="localized"
-            ),
+            "term": st.column_config.TextColumn("Term", help="What each is stands at its weight below.", width=WIDE),
             "value": column("Value", help="Of the term, as the adaptation computes it, before its weight.", format="%.4f"),
             "change": column("Change", help=f"The value less that {than}; for the objective, weighted.", format="%+.4f"),
             "weight": column("Weight", help="Of the term in the objective.", format="%g"),
@@ -75,39 +82,45 @@ def ledger_table(view: LossView) -> None:
             "share": column(
                 "Share", help="weighted / objective. Smoothing is negative while predictions are flat.", format="percent"
             ),
+            "pixels": column("Paid by", help="Pixels that it counts: labelled, cycle-consistent, or all.", format="localized"),
         },
         **LAYOUT,
     )
 
 
-def pixel_table(now: Sequence[PixelEntry], other: Sequence[PixelEntry], side: Domain, *, is_on: bool) -> None:
-    """What each term means to one pixel."""
+def pixel_table(now: Sequence[PixelEntry], other: Sequence[PixelEntry], side: Domain, other_alpha: float) -> None:
+    """What each term means to one pixel; ``other`` is under ``other_alpha``."""
     names = [PICK_NAMES[entry.name] for entry in now]
     table = pd.DataFrame(
         {
             "term": names,
-            "share": [entry.share for entry in now],
+            "paid": [entry.paid for entry in now],
             "times": [entry.times_even for entry in now],
             "gradient": [entry.gradient for entry in now],
             "other": [entry.gradient for entry in other],
         }
     )
-    column = st.column_config.NumberColumn
+    column = partial(st.column_config.NumberColumn, width=NARROW)
     st.dataframe(
         table,
         height=HEAD + ROW * len(TERMS),
         key=f"loss_pixel_table_{side}",
         column_config={
-            "term": st.column_config.TextColumn("Term"),
-            "share": column("Pays", help="What this pixel pays of the term, as a share of the whole objective.", format="%.5f"),
-            "times": column("× even", help="What it pays as a multiple of an even share of the term.", format="%.2f"),
+            "term": st.column_config.TextColumn("Term", width=WIDE),
+            "paid": column(
+                "Pays",
+                help=f"What this pixel pays of the term, in even shares of the whole objective (objective / {side} pixels): the "
+                "terms add up to the last line.",
+                format="%.3f",
+            ),
+            "times": column("× term", help="What it pays as a multiple of an even share of this term alone.", format="%.2f"),
             "gradient": column(
                 "Gradient",
-                help=f"‖weight · ∂L/∂F‖ of this pixel, as a multiple of what the whole objective's is without aggregation in the "
+                help="‖weight · ∂L/∂F‖ of this pixel, as a multiple of what the whole objective's is without aggregation in the "
                 f"mean over the {side}.",
                 format="%.3f",
             ),
-            "other": column("Without α" if is_on else "With α", help="The same with aggregation switched over.", format="%.3f"),
+            "other": column(f"α = {other_alpha:g}", help=f"The same gradient under α = {other_alpha:g}.", format="%.3f"),
         },
         **LAYOUT,
     )

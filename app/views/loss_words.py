@@ -58,17 +58,16 @@ def explain_view(view: LossView) -> str:
     silence = find_silence(view)
     if silence:
         return silence
-    paid = f"A tenth of the {view.payer} pixels pays **{measure_concentration(view.now.paid[view.payer]):.0%}** of it."
+    paid = f"A tenth of the {view.payer} pixels pays **{measure_concentration(view.now.paid[view.payer]):.0%}** of this loss."
     if view.reached == "source":
         return f"{paid} It reaches source features only; the target feels it through the weights that both share."
     with_it, without = (view.reach(reading).at_even for reading in view.readings)
     if view.pick == "target_smoothing":
-        return f"{paid} **{with_it:.1%}** of target pixels receive at least the mean gradient; aggregation plays no part in it."
+        return f"{paid} **{with_it:.1%}** of target pixels receive a mean gradient or more; aggregation plays no part in it."
     if abs(with_it - without) < ENOUGH:
-        return f"{paid} With and without aggregation **{with_it:.1%}** of target pixels receive at least the mean gradient."
+        return f"{paid} With and without aggregation **{with_it:.1%}** of target pixels receive a mean gradient or more."
     return (
-        f"{paid} With aggregation **{with_it:.1%}** of target pixels receive at least the gradient that is the mean without it; "
-        f"without, {without:.1%} do."
+        f"{paid} With aggregation **{with_it:.1%}** of target pixels receive a mean gradient or more, without it {without:.1%}."
     )
 
 
@@ -76,11 +75,11 @@ def explain_pixel_entries(entries: Sequence[PixelEntry], label: int | None, spac
     """What a pixel pays and what reaches it, in one line."""
     *terms, whole = entries
     own = escape(space.class_names[label]) if label is not None and label < space.num_classes else "no label"
-    paid = sorted((entry for entry in terms if entry.share), key=lambda entry: abs(entry.share), reverse=True)
+    paid = sorted((entry for entry in terms if entry.paid), key=lambda entry: abs(entry.paid), reverse=True)
     pays = "pays nothing"
     if paid:
         which = "most" if len(paid) > 1 else "all"
-        pays = f"this pixel pays {whole.times_even:.2g} × an even share, {which} of it for {_inside(NAMES[paid[0].name])}"
+        pays = f"pays {whole.paid:.2g} × an even share, {which} of it for {_inside(NAMES[paid[0].name])}".replace("-", "−")
     return f"{own} · {pays} · gradient {whole.gradient:.3g} × the mean"
 
 

@@ -32,15 +32,19 @@ def render() -> None:
         return
     alpha = reference_alpha(pair.analysis.config)
     found = losses.get_findings(pair, alpha)
-    pick, is_on = _controls(alpha)
+    pick = choice("Loss", "loss_term", PICK_NAMES, "all", wraps=True, help=BOTH_SIDES)
+    sentence, switch = st.columns([5, 1], vertical_alignment="center")
+    with switch:
+        is_on = _switch(alpha)
     top, images, books, charts = st.container(), st.container(), st.container(), st.container()
     left, right = books.columns([3, 2], gap="large")
     table = left.container(key="loss_ledger")
     with left:
         weights = weight_inputs()  # read first: everything above them depends on them
     view = losses.look(found, pick, weights, is_on=is_on)
-    with top:
+    with sentence:
         _say(view, alpha, is_off=pair.analysis.config.alpha == 0)
+    with top:
         _numbers(view)
     with images:
         _images(pair, view)
@@ -52,27 +56,23 @@ def render() -> None:
         show_payers(pair, view)
 
 
-def _controls(alpha: float) -> tuple[str, bool]:
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    with left:
-        pick = choice("Loss", "loss_term", PICK_NAMES, "all", help=BOTH_SIDES)
-    with right:
-        is_on = toggle(
-            f"Aggregation, α = {alpha:g}",
-            "loss_aggregation",
-            True,
-            help="With it the association terms see F̂ = (1−α) F + α Σ w F of the target, else F. Other terms stay the same.",
-        )
-    return pick, is_on
+def _switch(alpha: float) -> bool:
+    return toggle(
+        f"With α = {alpha:g}",
+        "loss_aggregation",
+        True,
+        help="Spatial aggregation: with it the association terms see F̂ = (1−α) F + α Σ w F of the target, else F. The other "
+        "terms stay the same.",
+    )
 
 
 def _say(view: LossView, alpha: float, *, is_off: bool) -> None:
-    """One line on what one sees; two lines high whatever it says."""
-    with st.container(height=52, border=False, key="loss_sentence"):
-        st.markdown(explain_view(view))
+    """What one sees; as high whatever it says."""
     other = "without aggregation" if view.is_on else f"with aggregation (α = {alpha:g})"
     off = " It is off above (α = 0), so the paper's α is shown." if is_off else ""
-    st.caption(f"Small figures: compared with the loss {other}.{off}")
+    with st.container(height=80, border=False, key="loss_sentence", gap="xxsmall"):
+        st.markdown(explain_view(view))
+        st.caption(f"A mean gradient is the mean without aggregation. Small figures: compared with the loss {other}.{off}")
 
 
 def _numbers(view: LossView) -> None:
@@ -93,7 +93,7 @@ def _reach_numbers(side: Domain, now: Reach, other: Reach) -> list[tuple[str, st
     more = (now.total / other.total - 1) if other.total else 0.0
     return [
         (
-            f"{side.capitalize()} pixels reached",
+            "Pixels reached",
             f"{now.touched:.1%}",
             f"{100 * (now.touched - other.touched):+.1f}",
             f"Share of {side} pixels with any gradient. The softmax pushes every pixel a little, so this is nearly always all.",
@@ -144,8 +144,9 @@ def _images(pair: cache.Pair, view: LossView) -> None:
             what = "Pinned pixel" if one == side else "Its associated pixel"
             row, place = divmod(places[one], pane.grid[1])
             st.markdown(f"**{what}** · {one} row {row}, col {place}")
-            st.caption(explain_pixel_entries(now, label, pair.label_space))
-            pixel_table(now, other, one, is_on=view.is_on)
+            with st.container(height=46, border=False):  # one line or two: the table stays where it is
+                st.caption(explain_pixel_entries(now, label, pair.label_space))
+            pixel_table(now, other, one, view.ledgers[1 if view.is_on else 0].alpha)
 
 
 def _curve(view: LossView) -> None:

@@ -87,14 +87,15 @@ class PixelEntry:
 
     Attributes:
         name: Of the term, or ``"all"``.
-        share: What the pixel pays of it, as a signed share of the whole objective; None when the objective is zero.
+        paid: What the pixel pays of it, in even shares of the whole objective, ``L / pixels``; signed, and the terms add up to
+            ``"all"``. None when the objective is zero.
         times_even: The same as a multiple of an even share of the term; None where no pixel of this image pays it.
         gradient: Norm of the weighted gradient that reaches it, as a multiple of the mean over this image of the whole
             objective's without aggregation: one unit for all terms.
     """
 
     name: str
-    share: float | None
+    paid: float | None
     times_even: float | None
     gradient: float
 
@@ -144,6 +145,11 @@ def measure_reach(norms: np.ndarray, even: float) -> Reach:
 def in_units(norms: np.ndarray, even: float) -> np.ndarray:
     """The norms as multiples of ``even``; as they are where that is zero."""
     return norms / (even or 1.0)
+
+
+def find_ceiling(*maps: np.ndarray) -> float:
+    """What 99.5 % of the pixels of every map stay below, for a scale that a few do not spoil; the maximum where that is zero."""
+    return max(float(np.percentile(one, 99.5)) for one in maps) or max(float(one.max()) for one in maps)
 
 
 def sort_norms(norms: np.ndarray, even: float) -> tuple[np.ndarray, np.ndarray]:
@@ -210,7 +216,7 @@ def describe_pixel(ledger: LossLedger, plain: LossLedger, weights: LossWeights, 
         entries.append(
             PixelEntry(
                 name,
-                paid / whole.total if whole.total else None,
+                paid * reading.paid[side].size / whole.total if whole.total else None,
                 None if times is None else float(times.flat[index]),
                 float(in_units(reading.gradient[side].flat[index], unit)),
             )

@@ -56,10 +56,10 @@ def relabel(pair: FeaturePair, labels: torch.Tensor) -> FeaturePair:
 def real_terms(pair: FeaturePair, classify, config: AssociationConfig, source, target, associate) -> dict[str, torch.Tensor]:
     """The objective as a training step computes it, from (1, C, h, w) features with a graph."""
     source_logits, target_logits = classify(source), classify(target)
-    labels = pair.source_labels[None]
+    labels, predictions = pair.source_labels[None], (source_logits.softmax(1), target_logits.softmax(1))
     return {
         "cross_entropy": cross_entropy_loss(source_logits, labels),
-        "lovasz": lovasz_softmax_loss(source_logits.softmax(1), labels),
+        "lovasz": lovasz_softmax_loss(predictions[0], labels),
         "feature_association": associate(source, target, labels, "feature", config.alpha),
         "prediction_association": associate(
             source_logits.softmax(1), target_logits.softmax(1), labels, "prediction", config.alpha
@@ -252,8 +252,8 @@ def test_a_pixels_own_ledger_is_its_place_in_the_maps(ledgers):
     for side, index in (("source", 17), ("target", 23)):
         *terms, last = describe_pixel(on, off, WEIGHTS, side, index)
         assert last.name == "all"
-        assert sum(entry.share for entry in terms) == pytest.approx(last.share)
-        assert last.share == pytest.approx(whole.paid[side].flat[index] / whole.total)
+        assert sum(entry.paid for entry in terms) == pytest.approx(last.paid)
+        assert last.paid == pytest.approx(whole.paid[side].flat[index] / (whole.total / whole.paid[side].size))
         assert last.gradient == pytest.approx(whole.gradient[side].flat[index] / plain.average(side))
         assert last.times_even == pytest.approx(whole.paid[side].flat[index] / whole.paid[side].mean())
     assert [entry.name for entry in terms] == [*ASSOCIATIONS, "target_smoothing"]
