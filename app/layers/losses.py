@@ -65,7 +65,7 @@ def _difference_layer(title: str, side: Side, doublings: np.ndarray) -> Layer:
     factors = 2.0 ** np.linspace(-DOUBLINGS, DOUBLINGS, 256)
     names = tuple(f"{factor:.2g} × the gradient without aggregation" for factor in factors)
     most = f"{2**DOUBLINGS:g}"
-    legend = (f"with aggregation ≤ 1/{most} (blue)", f"the same (grey), ≥ {most} × (orange)")
+    legend = (f"÷ {most} with aggregation", f"× {most} with aggregation (grey: the same)")
     return Layer("difference", title, side, codes, BLUE_ORANGE, legend=legend, value_names=names)
 
 

@@ -19,6 +19,7 @@ from pca_core.analysis.loss_readings import Reach, describe_pixel, sort_norms
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.types import Domain
 
+LOSS = "Σ weight · term of what is chosen above."
 UNITS = (
     "Gradients are norms ‖∂L/∂F_i‖ of the weighted terms by the features before the classifier, in multiples of the mean "
     "without aggregation."
@@ -77,36 +78,24 @@ def _say(view: LossView, alpha: float, *, is_off: bool) -> None:
 
 def _numbers(view: LossView) -> None:
     now, other = view.reach(view.now), view.reach(view.other)
-    columns = st.columns(6)
-    columns[0].metric(
-        "Weighted loss",
-        f"{view.now.total:.4g}",
-        f"{view.now.total - view.other.total:+.3g}",
-        delta_color="off",
-        help="Σ weight · term of what is chosen above.",
-    )
-    for column, (label, value, change, text) in zip(columns[1:], _reach_numbers(view.reached, now, other), strict=True):
-        column.metric(label, value, change, delta_color="off", help=f"{text} {UNITS}")
+    loss = ("Weighted loss", f"{view.now.total:.4g}", f"{view.now.total - view.other.total:+.3g}", LOSS)
+    rows = [loss, *_reach_numbers(view.reached, now, other)]
+    for column, (label, value, change, text) in zip(st.columns(len(rows)), rows, strict=True):
+        moves = any(digit in change for digit in "123456789")
+        column.metric(label, value, change, delta_color="off", delta_arrow="auto" if moves else "off", help=text)
 
 
 def _reach_numbers(side: Domain, now: Reach, other: Reach) -> list[tuple[str, str, str, str]]:
+    """Label, value, change and meaning of each number."""
     more = (now.total / other.total - 1) if other.total else 0.0
+    touched = f"Share of {side} pixels with any gradient. The softmax pushes every pixel a little, so this is nearly always all."
+    at_even = f"Share of {side} pixels with at least the mean gradient that one gets without aggregation."
     return [
-        (
-            "Pixels reached",
-            f"{now.touched:.1%}",
-            f"{100 * (now.touched - other.touched):+.1f}",
-            f"Share of {side} pixels with any gradient. The softmax pushes every pixel a little, so this is nearly always all.",
-        ),
-        (
-            "At or above mean",
-            f"{now.at_even:.1%}",
-            f"{100 * (now.at_even - other.at_even):+.1f}",
-            f"Share of {side} pixels with at least the mean gradient that one gets without aggregation.",
-        ),
-        ("Gradient in all", f"{now.total:.3g}", f"{more:+.0%}", f"Σ_i ‖∂L/∂F_i‖ over the {side} pixels."),
-        ("Median", f"{now.median:.2f} ×", f"{now.median - other.median:+.2f}", f"Half of the {side} pixels receive less."),
-        ("Maximum", f"{now.maximum:,.0f} ×", f"{now.maximum - other.maximum:+,.0f}", f"The {side} pixel that receives most."),
+        ("Pixels reached", f"{now.touched:.1%}", f"{100 * (now.touched - other.touched):+.1f}", f"{touched} {UNITS}"),
+        ("At or above mean", f"{now.at_even:.1%}", f"{100 * (now.at_even - other.at_even):+.1f}", f"{at_even} {UNITS}"),
+        ("Gradient in all", f"{now.total:.3g}", f"{more:+.0%}", f"Σ_i ‖∂L/∂F_i‖ over the {side} pixels, not in multiples."),
+        ("Median", f"{now.median:.2f} ×", f"{now.median - other.median:+.2f}", f"Half of the {side} pixels get less. {UNITS}"),
+        ("Maximum", f"{now.maximum:,.0f} ×", f"{now.maximum - other.maximum:+,.0f}", f"The {side} pixel with most. {UNITS}"),
     ]
 
 
