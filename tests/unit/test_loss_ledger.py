@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from pca_core.adaptation import PRESETS
 from pca_core.analysis.loss_ledger import ASSOCIATIONS, TERMS, write_ledger
 from pca_core.analysis.loss_readings import (
     PICKS,
@@ -227,6 +228,10 @@ def test_entries_are_weighted_shares_of_the_objective(ledgers):
     assert entries[1].weighted == 0
     nothing = weigh(ledgers[0], LossWeights(*[0.0] * 6))
     assert all(entry.share is None for entry in nothing)
+
+
+def test_default_weights_are_those_of_the_papers_preset():
+    assert PRESETS["plca-paper"].weights == WEIGHTS
 
 
 def test_terms_with_weight_zero_do_not_pull(ledgers):
