@@ -75,7 +75,7 @@ def ledger_table(view: LossView) -> None:
         key="loss_table",
         column_config={
             "term": st.column_config.TextColumn("Term", help="What each is stands at its weight below.", width=WIDE),
-            "value": column("Value", help="Of the term, as the adaptation computes it, before its weight.", format="%.4f"),
+            "value": column("Value", help="Of the term, before its weight.", format="%.4f"),
             "change": column("Change", help=f"The value less that {than}; for the objective, weighted.", format="%+.4f"),
             "weight": column("Weight", help="Of the term in the objective.", format="%g"),
             "weighted": column("Weighted", help="weight · value; the objective is the sum.", format="%.4f"),

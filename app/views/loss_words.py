@@ -62,7 +62,7 @@ def explain_view(view: LossView) -> str:
     if view.reached == "source":
         return f"{paid} It reaches source features only; the target feels it through the weights that both share."
     with_it, without = (view.reach(reading).at_even for reading in view.readings)
-    if view.pick == "target_smoothing":
+    if view.payer == "target":
         return f"{paid} **{with_it:.1%}** of target pixels receive a mean gradient or more; aggregation plays no part in it."
     if abs(with_it - without) < ENOUGH:
         return f"{paid} With and without aggregation **{with_it:.1%}** of target pixels receive a mean gradient or more."

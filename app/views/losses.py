@@ -73,7 +73,9 @@ def _say(view: LossView, alpha: float, *, is_off: bool) -> None:
     off = " It is off above (α = 0), so the paper's α is shown." if is_off else ""
     with st.container(height=80, border=False, key="loss_sentence", gap="xxsmall"):
         st.markdown(explain_view(view))
-        st.caption(f"A mean gradient is the mean without aggregation. Small figures: compared with the loss {other}.{off}")
+        st.caption(
+            f"Mean gradient: over the {view.reached} pixels, without aggregation. Small figures: compared with the loss {other}.{off}"
+        )
 
 
 def _numbers(view: LossView) -> None:

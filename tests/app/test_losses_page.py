@@ -121,6 +121,15 @@ def test_a_term_without_weight_says_that_it_takes_no_part():
     assert not app.exception
 
 
+def test_with_target_smoothing_alone_the_target_pays_and_is_reached():
+    weights = {f"loss_weight_{name}": "0.0" for name in TERMS if name != "target_smoothing"}
+    app = open_page(**weights)
+    assert "of the target pixels pays" in told(app)
+    assert "aggregation plays no part" in told(app)
+    assert float(metric(app, "Pixels reached").rstrip("%")) > 0
+    assert ledger(app)["share"][NAMES["target_smoothing"]] == 1
+
+
 def test_a_pinned_pixel_has_its_own_ledger(page):
     page.session_state["pixel"] = ("source", 4500)
     page.run()
