@@ -74,7 +74,8 @@ def _say(view: LossView, alpha: float, *, is_off: bool) -> None:
     with st.container(height=80, border=False, key="loss_sentence", gap="xxsmall"):
         st.markdown(explain_view(view))
         st.caption(
-            f"Mean gradient: over the {view.reached} pixels, without aggregation. Small figures: compared with the loss {other}.{off}"
+            f"Mean gradient: over the {view.reached} pixels, without aggregation. "
+            f"Small figures: compared with the loss {other}.{off}"
         )
 
 
