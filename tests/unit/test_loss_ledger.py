@@ -179,7 +179,7 @@ def test_without_labels_only_smoothing_is_left(pair, alpha):
 
 
 def test_nothing_consistent_pays_nothing_and_pulls_on_nothing():
-    """Two pixels of two classes whose ways back end on the other one: no cycle closes."""
+    """The way back from the only target pixel ends on the unlabelled source pixel: no cycle closes."""
     source = torch.eye(2)[:, None]
     target = torch.tensor([[1.0], [0.1]])[:, None]
     pair = FeaturePair(source, target, torch.tensor([[IGNORE_INDEX, 1]]))
