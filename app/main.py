@@ -12,7 +12,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 import streamlit as st  # noqa: E402
 
 from app.state import session  # noqa: E402
-from app.views import adapt, aggregation, associations, compare, features, images, segmentation, trace  # noqa: E402
+from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, trace  # noqa: E402
 
 PAGES = {
     "images": st.Page(images.render, title="Images", url_path="images"),
@@ -21,6 +21,7 @@ PAGES = {
     "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
     "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
     "features": st.Page(features.render, title="Features", url_path="features"),
+    "losses": st.Page(losses.render, title="Losses", url_path="losses"),
     "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }
