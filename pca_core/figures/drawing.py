@@ -41,9 +41,7 @@ def lay_values(axes: Axes, image: np.ndarray, values: np.ndarray, unit: str, *, 
 
 def lay_classes(axes: Axes, image: np.ndarray, classes: np.ndarray, space: LabelSpace) -> None:
     """A class map in the palette of the data set; unlabelled pixels stay clear."""
-    colours = np.dstack(
-        [colorize(classes, space), np.where(classes < space.num_classes, round(255 * OPACITY), 0).astype(np.uint8)]
-    )
+    colours = np.dstack([colorize(classes, space), np.where(classes < space.num_classes, round(255 * OPACITY), 0).astype(np.uint8)])
     axes.imshow(colours, extent=_extent(image), interpolation="none")
 
 
