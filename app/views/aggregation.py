@@ -35,6 +35,7 @@ MEANING = {
     "pull": "Closed cycles that pull on each target pixel: those that end on it and, through α, on pixels that borrow from it.",
     "gradient": "Length of the loss's gradient on each target feature. The softmax pushes every pixel a little: see the spread.",
 }
+WITHOUT_LABELS = "Target labels would tell the mIoU of aggregated inference and which matches are correct."
 FIRST_LAYER = {"pull": "pull_on", "gradient": "gradient_on"}
 
 
@@ -84,7 +85,7 @@ def _numbers(found: SpreadFindings, alpha: float) -> None:
     sizes = [round(reach.pulled * reach.pull.size) for reach in (found.reach_without, found.reach_with)]
     st.caption(
         f"Closed cycles pull on **{sizes[0]:,}** of {found.reach_with.pull.size:,} target pixels without aggregation, "
-        f"on **{sizes[1]:,}** with α = {alpha:g}."
+        f"on **{sizes[1]:,}** with α = {alpha:g}." + ("" if found.miou is not None else f" {WITHOUT_LABELS}")
     )
 
 
