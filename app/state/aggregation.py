@@ -83,7 +83,7 @@ def _find_effects(key: str, config: AssociationConfig, _analysis: PairAnalysis, 
 @st.cache_resource(max_entries=6, show_spinner="Weighing every target pixel against every other …")
 def _find_always(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> _Always:
     plain = with_alpha(_analysis, 0.0)
-    return _Always(plain, alpha_effects(plain, (0.0,), plain)[0], measure_reach(plain), map_weights(plain))
+    return _Always(plain, alpha_effects(plain, (0.0,), plain)[0], measure_reach(plain, 0.0), map_weights(plain))
 
 
 @st.cache_resource(max_entries=12, show_spinner="Following the gradient to every target pixel …")
@@ -97,7 +97,7 @@ def _find(key: str, config: AssociationConfig, alpha: float, _pair: Pair, _alway
         alpha_effects(analysis, (alpha,), _always.plain)[0],
         flip_map(analysis, _always.plain),
         _always.reach,
-        measure_reach(analysis),
+        measure_reach(analysis, alpha),
         aggregated.probabilities.argmax(0).cpu().numpy().astype(np.uint8),
         segmented.change.changed_share,
         None if aggregated.score is None else aggregated.score.miou,

@@ -191,9 +191,10 @@ def flip_map(analysis: PairAnalysis, plain: PairAnalysis) -> np.ndarray:
     return flips_S.reshape(analysis.pair.source_size).cpu().numpy()
 
 
-def measure_reach(analysis: PairAnalysis) -> Reach:
-    """What the association loss of the config's level and α does to every target pixel."""
-    return Reach(_pull(analysis), _gradient(analysis))
+def measure_reach(analysis: PairAnalysis, alpha: float) -> Reach:
+    """What the association loss of the config's level does to every target pixel under an α."""
+    one = with_alpha(analysis, alpha)
+    return Reach(_pull(one), _gradient(one))
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT, Choice
 from app.views.aggregation import MEANING
 from pca_core import load_checkpoint
-from pca_core.analysis.spreading import ALPHAS, alpha_effects, describe_loan, measure_reach, with_alpha
+from pca_core.analysis.spreading import ALPHAS, alpha_effects, describe_loan, measure_reach
 from pca_core.data import FolderDataset, encode_jpeg
 from pca_core.inference import aggregate_prediction, evaluate
 from pca_core.metrics import score
@@ -36,8 +36,7 @@ def said(app: AppTest) -> str:
 
 
 def of_core(analysis, alpha: float) -> dict[str, str]:  # noqa: F811
-    now = with_alpha(analysis, alpha)
-    effect, reach = alpha_effects(analysis, (alpha,))[0], measure_reach(now)
+    effect, reach = alpha_effects(analysis, (alpha,))[0], measure_reach(analysis, alpha)
     return {
         "Reach": f"{reach.pulled:.1%}",
         "Spread": f"{reach.spread:.1%}",
@@ -51,7 +50,7 @@ def test_alpha_changes_every_number_as_the_core_says(page, analysis):  # noqa: F
     for alpha in (0.5, 0.2):
         page.slider(key="alpha").set_value(alpha).run()
         assert numbers(page) | of_core(analysis, alpha) == numbers(page)
-    pulled = [measure_reach(with_alpha(analysis, alpha)).pulled for alpha in (0.0, 0.2)]
+    pulled = [measure_reach(analysis, alpha).pulled for alpha in (0.0, 0.2)]
     assert float(change(page, "Reach")) == pytest.approx(100 * (pulled[1] - pulled[0]), abs=0.051)
     counts = [f"{round(share * 8192):,}" for share in pulled]
     assert f"on **{counts[0]}** of 8,192 target pixels without aggregation, on **{counts[1]}** with α = 0.2" in said(page)
@@ -104,7 +103,7 @@ def test_the_level_reaches_weights_and_loss(page, analysis):  # noqa: F811
     page.session_state["pixel"] = ("target", 4321)
     page.segmented_control(key="level").set_value("prediction").run()
     other = analysis.with_config(replace(analysis.config, level="prediction"))
-    assert metric(page, "Spread") == f"{measure_reach(other).spread:.1%}"
+    assert metric(page, "Spread") == f"{measure_reach(other, 0.5).spread:.1%}"
     assert metric(page, "Borrows from") == f"{describe_loan(other, 4321).num_lenders:,.0f} pixels"
 
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from pca_core.analysis.spreading import alpha_effects, describe_loan, map_weights, measure_reach, with_alpha
+from pca_core.analysis.spreading import alpha_effects, describe_loan, map_weights, measure_reach
 from tests.browser.test_linked_images import click_relative
 from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
 
@@ -51,14 +51,14 @@ def test_a_clicked_pixel_tells_the_weights_of_the_core(page, serve, analysis):  
 
 def test_the_slider_changes_the_numbers_to_those_of_the_core(page, serve, analysis):  # noqa: F811
     open_aggregation(page, serve(MAIN))
-    effect, reach = alpha_effects(analysis, (0.5,))[0], measure_reach(analysis)
+    effect, reach = alpha_effects(analysis, (0.5,))[0], measure_reach(analysis, 0.5)
     expect_number(page, "Flips", f"{effect.flips:.1%}")
     expect_number(page, "Spread", f"{reach.spread:.1%}")
     slider = page.locator(".st-key-alpha").get_by_role("slider")
     slider.focus()
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
-    effect, reach = alpha_effects(analysis, (0.3,))[0], measure_reach(with_alpha(analysis, 0.3))
+    effect, reach = alpha_effects(analysis, (0.3,))[0], measure_reach(analysis, 0.3)
     expect_number(page, "Flips", f"{effect.flips:.1%}")
     expect_number(page, "Coverage", f"{effect.coverage:.1%}")
     expect_number(page, "Spread", f"{reach.spread:.1%}")
@@ -68,7 +68,7 @@ def test_the_slider_changes_the_numbers_to_those_of_the_core(page, serve, analys
 def test_the_maps_hold_the_values_of_the_core(page, serve, analysis):  # noqa: F811
     open_aggregation(page, serve(MAIN), "?aggregation_map=entropy")
     rows, columns = analysis.pair.target_size
-    maps, reach = map_weights(analysis), measure_reach(analysis)
+    maps, reach = map_weights(analysis), measure_reach(analysis, 0.5)
     for title, name, values in (
         ("Entropy", "Entropy", maps.entropy),
         ("Lent", "Lent", maps.lent),

@@ -124,7 +124,7 @@ def test_effects_of_every_alpha_are_counted_pixel_by_pixel(pair, level):
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("level", LEVELS)
 def test_reach_is_that_of_the_formula_written_out(pair, level, alpha):
-    reach = measure_reach(PairAnalysis(pair, AssociationConfig(level=level, alpha=alpha)))
+    reach = measure_reach(PairAnalysis(pair, AssociationConfig(level=level, alpha=0.25)), alpha)
     match, _, is_closed = walk(pair, level, alpha)
     pull, weights = torch.zeros(NUM_TARGET, dtype=torch.double), weight_matrix(pair, level)
     for i in is_closed.nonzero().flatten():
@@ -144,7 +144,7 @@ def test_reach_is_that_of_the_formula_written_out(pair, level, alpha):
 
 
 def test_without_aggregation_only_ends_of_cycles_are_pulled_on_and_with_it_nearly_all(pair):
-    without, with_it = (measure_reach(with_alpha(PairAnalysis(pair), alpha)) for alpha in (0.0, 0.5))
+    without, with_it = (measure_reach(PairAnalysis(pair), alpha) for alpha in (0.0, 0.5))
     match, _, is_closed = walk(pair, "feature", 0.0)
     assert set(np.flatnonzero(without.pull)) == set(match[is_closed].tolist())
     assert without.pulled < 0.8 < with_it.pulled
@@ -153,7 +153,7 @@ def test_without_aggregation_only_ends_of_cycles_are_pulled_on_and_with_it_nearl
 def test_nothing_consistent_reaches_nobody():
     pair = make_pair(seed=1)
     pair = replace(pair, source_labels=torch.full_like(pair.source_labels, IGNORE_INDEX))
-    reach = measure_reach(PairAnalysis(pair))
+    reach = measure_reach(PairAnalysis(pair), 0.5)
     assert (reach.pull.sum(), reach.gradient.sum(), reach.pulled, reach.spread) == (0, 0, 0, 0)
     assert alpha_effects(PairAnalysis(pair), [0.5])[0].rate == 0
 
