@@ -62,6 +62,9 @@ def test_a_lasso_marks_the_points_inside_it_on_the_images(page, serve, analysis)
 def test_a_rectangle_on_an_image_marks_its_points_until_the_map_is_used(page, serve, analysis):  # noqa: F811
     open_features(page, serve(MAIN))
     sample, (rows, columns) = sample_pixels(analysis.pair), analysis.pair.source_size
+    page.locator("[data-do=help]").click()
+    assert "Shift-drag" in page.locator(".li-help").inner_text()
+    page.locator("[data-do=help]").click()
     box = page.locator("canvas[data-side=source]").bounding_box()
     first, last = (40, 50), (60, 110)
     start, end = (
