@@ -25,7 +25,12 @@ PAGES = {
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }
 # The pictures are the page: less air above them than Streamlit leaves.
-STYLE = "<style>.stMainBlockContainer {padding-top: 4.2rem; padding-bottom: 2rem; max-width: 1680px;}</style>"
+STYLE = (
+    "<style>.stMainBlockContainer {padding-top: 4.2rem; padding-bottom: 2rem; max-width: 1680px;}"
+    # Beside the last line of the linked images, which is short.
+    "[class*=st-key-tools_] {margin-top: -2.7rem; pointer-events: none;} [class*=st-key-tools_] > * {pointer-events: auto;}"
+    "</style>"
+)
 
 st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
 session.start(PAGES)

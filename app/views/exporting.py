@@ -27,39 +27,46 @@ def export_button(pair: Pair, page: str, pixel: tuple[Domain, int], switches: di
         pixel: The pixel in question.
         switches: Of the page, as fields of :class:`pca_core.figures.view.Switches`.
     """
-    opened = st.popover("Export", icon=":material/download:", key=f"export_{page}", on_change="rerun", width="content")
-    if opened.open:
-        with opened:
-            _choices(pair, page, exporting.get_view(pair, pixel, switches))
+    if st.button("Export", icon=":material/download:", key=f"export_{page}", type="tertiary", help="Figures, data, a bundle"):
+        _dialog(pair, page, exporting.get_view(pair, pixel, switches))
 
 
-def _choices(pair: Pair, page: str, view) -> None:
-    everything, own = exporting.titles(), exporting.titles(page)
-    name = st.selectbox("Figure", list(own), format_func=own.get, key=f"export_figure_{page}")
-    left, right = st.columns(2)
-    fmt = left.segmented_control(
-        "Format", list(FORMATS), format_func=FORMATS.get, default="png", required=True, key=f"export_format_{page}",
-        help="SVG and PDF stay sharp at any size and keep text as text.",
-    )  # fmt: skip
-    scale = right.segmented_control(
-        "Size of a PNG", list(SCALES), format_func=SCALES.get, default=2, required=True, key=f"export_scale_{page}",
-        disabled=fmt != "png", help="1× is 150 pixels an inch, 4× is 600: what most journals ask of line art.",
-    )  # fmt: skip
-    st.image(exporting.preview(pair, view, name), width="stretch")
-    st.download_button(
-        "Download figure", exporting.figure_file(view, name, fmt, scale), f"{_stem(view)}_{name}.{fmt}", exporting.MIME[fmt],
-        on_click="ignore", key=f"export_download_{page}", type="primary", width="stretch",
-    )  # fmt: skip
+@st.dialog("Export", width="large", icon=":material/download:")
+def _dialog(pair: Pair, page: str, view) -> None:
+    own = exporting.titles(page)
+    look, choose = st.columns([5, 3], gap="medium")
+    with choose:
+        name = st.selectbox("Figure", list(own), format_func=own.get, key=f"export_figure_{page}")
+        fmt = st.segmented_control(
+            "Format", list(FORMATS), format_func=FORMATS.get, default="png", required=True, key=f"export_format_{page}",
+            help="SVG and PDF stay sharp at any size and keep text as text.",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Size of a PNG", list(SCALES), format_func=SCALES.get, default=2, required=True, key=f"export_scale_{page}",
+            disabled=fmt != "png", help="1× is 150 pixels an inch, 4× is 600: what most journals ask of line art.",
+        )  # fmt: skip
+        st.download_button(
+            "Download figure", exporting.figure_file(view, name, fmt, scale), f"{_stem(view)}_{name}.{fmt}", exporting.MIME[fmt],
+            on_click="ignore", key=f"export_download_{page}", type="primary", width="stretch",
+        )  # fmt: skip
+    with look.container(height=430, border=False, key="export_preview"):
+        st.image(exporting.preview(pair, view, name), width="stretch")
+    _bundle(page, view, scale)
+
+
+def _bundle(page: str, view, scale: float) -> None:
+    everything = exporting.titles()
     st.divider()
-    chosen = st.multiselect(
-        "Bundle of figures", list(everything), list(own), format_func=everything.get, key=f"export_bundle_figures_{page}",
-        help=BUNDLE_HELP,
+    left, right = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
+    chosen = left.multiselect(
+        "Bundle of figures", list(everything), list(exporting.titles(page)), format_func=everything.get,
+        key=f"export_bundle_figures_{page}", help=BUNDLE_HELP,
     )  # fmt: skip
-    st.download_button(
+    right.download_button(
         "Download bundle (zip)", exporting.bundle_file(view, chosen, tuple(FORMATS), scale), f"{_stem(view)}_bundle.zip",
         exporting.MIME["zip"], on_click="ignore", key=f"export_bundle_{page}", width="stretch", disabled=not chosen,
     )  # fmt: skip
-    st.caption("Every figure as PNG, SVG and PDF, arrays, tables, inputs, and the recipe that makes them again.")
+    st.caption("Each figure as PNG, SVG and PDF, arrays, tables, inputs, and the recipe that makes the figures again.")
 
 
 def _stem(view) -> str:

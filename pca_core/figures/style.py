@@ -71,6 +71,14 @@ def image_height(width: float, columns: int, *images: np.ndarray) -> float:
     return max(image.shape[0] / image.shape[1] for image in images) * width / columns
 
 
+def fix_layout(figure: Figure) -> Figure:
+    """Lay the figure out now and never again: the size of text differs a little between formats."""
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
 def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:
     """The bytes of a file.
 
