@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.state import exporting
 from app.state.cache import Pair
+from app.text import escape
 from pca_core.types import Domain
 
 FORMATS = {"png": "PNG", "svg": "SVG", "pdf": "PDF"}
@@ -45,10 +46,12 @@ def _dialog(pair: Pair, page: str, view) -> None:
             "Size of a PNG", list(SCALES), format_func=SCALES.get, default=2, required=True, key=f"export_scale_{page}",
             disabled=fmt != "png", help="1× is 150 pixels an inch, 4× is 600: what most journals ask of line art.",
         )  # fmt: skip
+        file_name = f"{_stem(view)}_{name}" + (f"_{scale}x.png" if fmt == "png" else f".{fmt}")
         st.download_button(
-            "Download figure", exporting.figure_file(view, name, fmt, scale), f"{_stem(view)}_{name}.{fmt}", exporting.MIME[fmt],
+            "Download figure", exporting.figure_file(view, name, fmt, scale), file_name, exporting.MIME[fmt],
             on_click="ignore", key=f"export_download_{page}", type="primary", width="stretch",
         )  # fmt: skip
+        st.caption(escape(file_name))
     with look.container(height=430, border=False, key="export_preview"):
         st.image(exporting.preview(pair, view, name), width="stretch")
     _bundle(page, view, scale)
