@@ -112,7 +112,7 @@ def test_nothing_moves_when_numbers_get_their_changes_and_points_are_selected(pa
     places = [".li-bar", ".js-plotly-plot", "[data-testid=stDataFrame]"]
     top = [page.locator(place).first.bounding_box()["y"] for place in places]
     page.get_by_text("Aggregated target").click()
-    page.get_by_test_id("stMetricDelta").first.wait_for(timeout=20_000)
+    page.get_by_test_id("stMetricDelta").filter(has_text="plain").first.wait_for(state="detached", timeout=20_000)
     page.wait_for_timeout(1000)
     lasso(page, 0.1, 0.1, 0.9, 0.9)
     page.locator(SAID).get_by_text("selected,").wait_for(timeout=20_000)
