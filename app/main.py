@@ -11,6 +11,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 
 import streamlit as st  # noqa: E402
 
+from app.state import features as features_state  # noqa: E402
 from app.state import session  # noqa: E402
 from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, trace  # noqa: E402
 
@@ -38,3 +39,4 @@ session.start(PAGES)
 st.html(STYLE)
 st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
 st.navigation(list(PAGES.values()), position="top").run()
+features_state.preload()
