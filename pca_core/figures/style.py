@@ -61,7 +61,7 @@ def new_figure(width: float, height: float, caption: str) -> Figure:
     lines = textwrap.wrap(caption, round(width * 21))
     below = CAPTION_LINE * len(lines) + 0.08
     figure = Figure(figsize=(width, height + below), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(rect=(0, below / (height + below), 1, (height - ABOVE) / (height + below)))
+    figure.get_layout_engine().set(rect=(0.012, below / (height + below), 0.976, (height - ABOVE) / (height + below)))
     figure.text(0.01, 0.012, "\n".join(lines), fontsize=6.8, color=MUTED, va="bottom", parse_math=False)
     return figure
 
