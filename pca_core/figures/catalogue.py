@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from pca_core.figures import aggregation, associations, features, losses, segmentation, trace
-from pca_core.figures.style import Format, fix_layout, paper, render_figure
+from pca_core.figures import aggregation, associations, features, losses, segmentation, style, trace
+from pca_core.figures.style import Format, render_figure
 from pca_core.figures.view import View
 
 
@@ -61,8 +61,7 @@ def make_figure(name: str, view: View) -> Figure:
     Raises:
         KeyError: On an unknown name.
     """
-    with paper():
-        return fix_layout(FIGURES[name].draw(view))
+    return style.make_figure(FIGURES[name].draw, view)
 
 
 def draw_figure(name: str, view: View, fmt: Format = "png", scale: float = 2) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -71,12 +71,14 @@ def image_height(width: float, columns: int, *images: np.ndarray) -> float:
     return max(image.shape[0] / image.shape[1] for image in images) * width / columns
 
 
-def fix_layout(figure: Figure) -> Figure:
-    """Lay the figure out now and never again: the size of text differs a little between formats."""
-    FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure
+def make_figure(draw: Callable[..., Figure], *told: object) -> Figure:
+    """Draw a figure and lay it out, once and for all: the size of text differs a little between formats."""
+    with paper():
+        figure = draw(*told)
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        return figure
 
 
 def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:
