@@ -13,6 +13,7 @@ from pca_core.cli import (
     associate,
     doctor,
     evaluate,
+    find_sources,
     import_checkpoint,
     inspect_checkpoint,
     inspect_data,
@@ -21,7 +22,10 @@ from pca_core.cli import (
     train,
 )
 
-COMMANDS = (train, adapt, runs, evaluate, associate, inspect_data, models, import_checkpoint, inspect_checkpoint, app, doctor)
+COMMANDS = (
+    *(train, adapt, runs, evaluate, associate, find_sources),
+    *(inspect_data, models, import_checkpoint, inspect_checkpoint, app, doctor),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
