@@ -18,8 +18,9 @@ another one costs nothing (:mod:`pca_core.analysis.coverage_gap`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -84,7 +85,11 @@ class SupportSearch:
 
 
 def find_support(
-    checkpoint: Checkpoint, target: np.ndarray, sources: Sequence[Sample], config: AssociationConfig | None = None
+    checkpoint: Checkpoint,
+    target: np.ndarray,
+    sources: Sequence[Sample],
+    config: AssociationConfig | None = None,
+    most_similarities: int | None = None,
 ) -> Iterator[SupportSearch]:
     """Look at one source image after the other; stop taking to cancel, the last that came is the result.
 
@@ -95,29 +100,28 @@ def find_support(
             classes, or without. Those that cannot be read are skipped and told. The first few pairs of neighbours give the
             reference, so spread them rather than take the frames of one film in a row.
         config: How pixels are associated; None is the paper's. The target is aggregated once.
+        most_similarities: Of one pair of images; larger sources are skipped and told. None sets no bound.
 
     Yields:
         :class:`SupportSearch` after each image. Extra memory is O(N·C), and O(N) for each image seen.
 
     Raises:
-        InputError: ``SOURCES_NONE`` when there is none, ``SOURCES_UNREADABLE`` at the end when none could be used.
+        InputError: ``SOURCES_NONE`` when there is none, ``PAIR_TOO_LARGE`` when the target alone is, ``SOURCES_UNREADABLE`` at
+            the end when none could be used.
         ValueError: When maps cannot be associated under the config.
     """
     if len(sources) == 0:
         raise InputError("SOURCES_NONE", "There is no source image to look at. Choose a folder with images.")
     config = config or AssociationConfig()
-    search = _Search(checkpoint, target, config)
+    search = _Search(checkpoint, target, config, most_similarities)
     found = SupportSearch((), np.empty(0, np.float32), search.prediction, (), len(sources))
     for place in range(len(sources)):
         try:
             sample = sources[place]
             _check_classes(sample, checkpoint)
+            found = replace(found, sources=(*found.sources, search.look_at(sample)), reference=search.reference)
         except InputError as error:
-            skipped = (*found.skipped, str(error))
-            found = SupportSearch(found.sources, found.reference, found.prediction, skipped, len(sources))
-        else:
-            seen = (*found.sources, search.look_at(sample))
-            found = SupportSearch(seen, search.reference, found.prediction, found.skipped, len(sources))
+            found = replace(found, skipped=(*found.skipped, str(error)))
         yield found
     if not found.sources:
         raise InputError(
@@ -138,10 +142,11 @@ def _check_classes(sample: Sample, checkpoint: Checkpoint) -> None:
 class _Search:
     """The target, prepared once, and the reference as it grows."""
 
-    def __init__(self, checkpoint: Checkpoint, target: np.ndarray, config: AssociationConfig) -> None:
-        self._checkpoint, self._config = checkpoint, config
+    def __init__(self, checkpoint: Checkpoint, target: np.ndarray, config: AssociationConfig, most: int | None) -> None:
+        self._checkpoint, self._config, self._most = checkpoint, config, most
         seen = segment(checkpoint, target)
         self.prediction = seen.probabilities.argmax(0).to(torch.uint8).cpu().numpy()
+        self._check_size("target", self.prediction.size)
         self._target = self._aggregate(self._map(seen))
         self._parts: list[np.ndarray] = []
         self._before: Tensor | None = None
@@ -149,6 +154,15 @@ class _Search:
     @property
     def reference(self) -> np.ndarray:
         return np.sort(np.concatenate(self._parts)) if self._parts else np.empty(0, np.float32)
+
+    def _check_size(self, name: str, pixels: int) -> None:
+        """With the target, and with itself: the reference aggregates source images too."""
+        if self._most is not None and pixels * max(pixels, self.prediction.size) > self._most:
+            raise InputError(
+                "PAIR_TOO_LARGE",
+                f"The {name} has {pixels:,} feature pixels, more than can be associated while you wait. Crop it, or use "
+                "cyclelens find-sources.",
+            )
 
     def _map(self, seen: Segmentation) -> Tensor:
         return as_float(seen.features if self._config.level == "feature" else seen.probabilities)
@@ -162,6 +176,7 @@ class _Search:
         """Associate the target with one source image."""
         seen = segment(self._checkpoint, sample.image)
         source = self._map(seen)
+        self._check_size(f"source {sample.name}", math.prod(source.shape[-2:]))
         labels = seen.probabilities.argmax(0)
         if sample.label is not None:
             small = resize_label(sample.label, tuple(source.shape[-2:])).astype(np.int64)

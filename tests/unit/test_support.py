@@ -251,6 +251,20 @@ def test_what_cannot_be_read_is_skipped_and_told(domains):
     assert source.names[1] in sentence
 
 
+def test_images_too_large_to_wait_for_are_skipped(domains):
+    source, target = domains
+    net = make_checkpoint(source)
+    free = list(find_support(net, target[0].image, source.subset(source.names[:1])))[-1]
+    most = free.prediction.size**2
+    wide = replace(source[0], name="wide", image=np.tile(source[0].image, (1, 9, 1)), label=None)
+    found = list(find_support(net, target[0].image, [wide, source[0]], most_similarities=most))[-1]
+    assert [one.name for one in found.sources] == [source.names[0]]
+    assert "The source wide has" in found.skipped[0]
+    with pytest.raises(InputError) as caught:
+        next(find_support(net, target[0].image, source, most_similarities=most - 1))
+    assert caught.value.code == "PAIR_TOO_LARGE"
+
+
 @pytest.mark.parametrize(
     ("damage", "code"), [("none", "SOURCES_NONE"), ("all", "SOURCES_UNREADABLE"), ("classes", "SOURCES_UNREADABLE")]
 )
