@@ -48,6 +48,13 @@ def prepare_field(side: Domain) -> str:
     return key
 
 
+def prepare_pills(side: Domain) -> str:
+    """The key of the choice among the built-in streets, which follows the folder that is open."""
+    key, name = f"{side}_streets", show_name(session.get_folder(side))
+    st.session_state[key] = name if name in BUILT_IN_NAMES else None
+    return key
+
+
 def open_built_in(side: Domain) -> None:
     """Browse the built-in streets that were picked."""
     picked = st.session_state.get(f"{side}_streets")

@@ -17,12 +17,12 @@ from pca_core.data.streets import PREFIX
 from pca_core.types import Domain, LabelSpace
 
 STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>"
-COLUMNS = 4
 
 
 def gallery(side: Domain, space: LabelSpace | None) -> Shown | None:
     """Show the collection of a side; returns what is in sight of it, or None where it cannot be read."""
-    where = st.segmented_control(
+    head = st.container(horizontal=True, vertical_alignment="bottom", key=f"{side}_head")
+    where = head.segmented_control(
         "From",
         ["folder", UPLOADS],
         format_func={"folder": "Folder", UPLOADS: "My uploads"}.get,
@@ -31,36 +31,45 @@ def gallery(side: Domain, space: LabelSpace | None) -> Shown | None:
         key=f"{side}_from",
         label_visibility="collapsed",
     )
+    search_place = st.container()
     if where == UPLOADS:
         upload_form(side)
         folder = UPLOADS
     else:
-        _choose_folder(side)
+        with head:
+            _choose_built_in(side)
+        left, search_place = search_place.columns([3, 2], vertical_alignment="bottom")
+        with left:
+            _choose_folder(side)
         folder = session.get_folder(side)
     try:
         if space is not None and (sentence := collections.find_mismatch(side, folder, space)):
             st.warning(escape(sentence))
-        return _images(side, folder)
+        with search_place:
+            search = _search(side, folder)
+        return _images(side, folder, search)
     except InputError as error:  # the folder went away since it was opened
         st.error(escape(str(error)))
         return None
 
 
-def _choose_folder(side: Domain) -> None:
-    opened = collections.show_name(session.get_folder(side))
+def _choose_built_in(side: Domain) -> None:
     st.pills(
         "Built-in streets",
         BUILT_IN_NAMES,
         format_func=lambda name: name.removeprefix(PREFIX),
-        default=opened if opened in BUILT_IN_NAMES else None,
-        key=f"{side}_streets",
+        key=collections.prepare_pills(side),
         on_change=collections.open_built_in,
         args=(side,),
+        label_visibility="collapsed",
         help="Rendered street scenes that come with CycleLens: at noon, and at dusk in the rain. Held-out frames were never "
         "trained on.",
     )
+
+
+def _choose_folder(side: Domain) -> None:
     with st.form(f"{side}_folder_form", border=False):
-        field, button = st.columns([4, 1], vertical_alignment="bottom")
+        field, button = st.columns([5, 2], vertical_alignment="bottom")
         wanted = field.text_input(
             "Folder",
             key=collections.prepare_field(side),
@@ -71,12 +80,14 @@ def _choose_folder(side: Domain) -> None:
             attempt(lambda: collections.open_folder(side, wanted))
 
 
-def _images(side: Domain, folder: str) -> Shown | None:
-    search = ""
-    if collections.list_images(side, folder, "").num_images > collections.PER_PAGE:
-        search = st.text_input(
-            "Search", key=f"{side}_search", placeholder="Search by name", label_visibility="collapsed", icon=":material/search:"
-        )
+def _search(side: Domain, folder: str) -> str:
+    """What to look for; no field where everything is in sight anyway."""
+    if collections.list_images(side, folder, "").num_images <= collections.PER_PAGE:
+        return ""
+    return st.text_input("Search", key=f"{side}_search", placeholder="Parts of a name", icon=":material/search:")
+
+
+def _images(side: Domain, folder: str, search: str) -> Shown | None:
     shown = collections.list_images(side, folder, search)
     if not shown.num_images:
         return None
@@ -85,11 +96,9 @@ def _images(side: Domain, folder: str) -> Shown | None:
         return None
     page, pages = collections.get_page(side, shown)
     names = shown.names[page * collections.PER_PAGE : (page + 1) * collections.PER_PAGE]
-    for start in range(0, len(names), COLUMNS):
-        for place, column in enumerate(st.columns(COLUMNS, gap="small")):
-            if start + place < len(names):
-                with column:
-                    thumbnail(side, Choice(folder, names[start + place]), f"{side}_{start + place}")
+    with st.container(key=f"grid_{side}"):
+        for place, name in enumerate(names):
+            thumbnail(side, Choice(folder, name), f"{side}_{place}")
     _pages(side, shown, page, pages)
     return shown
 

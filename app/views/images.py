@@ -68,7 +68,7 @@ def _checkpoint() -> Checkpoint | None:
         help="The net whose features are compared. It must know the classes of the labels.",
     )
     with right.form("checkpoint_form", border=False, clear_on_submit=True):
-        field, button = st.columns([3, 1], vertical_alignment="bottom")
+        field, button = st.columns([5, 3], vertical_alignment="bottom")
         added = field.text_input("Another file", key="checkpoint_field", placeholder="/path/to/net.safetensors")
         if button.form_submit_button("Load", key="checkpoint_load", width="stretch") and added:
             picked = added

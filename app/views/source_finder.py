@@ -23,7 +23,7 @@ COUNTS = {"10": "10", "20": "20", "40": "40"}
 DROPS = {"0.25": "Strict", "0.1": "Usual", "0.01": "Lenient"}
 ORDERS = {"support": "By support", "adds": "By what each adds"}
 VIEWS = {"gap": "Gap", "similarity": "Best similarity", "image": "Image"}
-RANKED, COLUMNS = 12, 4
+RANKED = 12
 HELP = (
     "A source supports a target pixel when the source pixel that resembles it most is cycle-consistent in this pair (i → j* → i* "
     "ends on the class of i) and their similarity is at least τ. Support is the share of target pixels for which both hold."
@@ -57,9 +57,13 @@ def source_finder(shown: Shown | None, space: LabelSpace) -> None:
             "image, all but the lowest 25 % (strict), 10 % (usual) or 1 % (lenient).",
         ))  # fmt: skip
         start = st.button("Find sources for this target", key="finder_start", type="primary", icon=":material/travel_explore:")
+    running = st.container()  # always there, so that nothing below moves when it fills
     try:
         question = support.ask(shown, count)
-        search = _look(question) if start else support.get_search(question)
+        search = support.get_search(question)
+        if start and (search is None or search.num_seen < search.num_asked):
+            with running:
+                search = _look(question)
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
         return
@@ -115,18 +119,15 @@ def _numbers(coverage: Coverage, level: str) -> None:
 def _ranking(question: Question, coverage: Coverage) -> None:
     order = choice("Order", "images_order", ORDERS, "support", label_visibility="collapsed")
     if order == "support":
-        rows = [(source.name, f"{source.support:.1%}") for source in coverage.ranked]
+        rows = [(source.name, f"**{source.support:.1%}**") for source in coverage.ranked]
         words = "Share of the target that each source supports by itself."
     else:
-        rows = [(step.name, f"+{step.adds:.1%}") for step in coverage.steps]
+        rows = [(step.name, f"**+{step.adds:.1%}**") for step in coverage.steps]
         words = "Each next source is the one that adds most to those before it: take the first few to cover the target."
     st.caption(words + " A click makes it the source.")
-    for start in range(0, min(RANKED, len(rows)), COLUMNS):
-        for place, column in enumerate(st.columns(COLUMNS, gap="small"), start=start):
-            if place < len(rows):
-                name, number = rows[place]
-                with column:
-                    thumbnail("source", Choice(question.folder, name), f"found_{place}", label=number, key=f"finder_use_{name}")
+    with st.container(key="grid_found"):
+        for place, (name, number) in enumerate(rows[:RANKED]):
+            thumbnail("source", Choice(question.folder, name), f"found_{place}", label=number, key=f"finder_use_{name}")
     if len(rows) > RANKED:
         with st.expander(f"All {len(rows)}"):
             st.dataframe(_rank_table(coverage), hide_index=True, width="stretch", height=300)
