@@ -106,6 +106,15 @@ def get_thumbnail(side: Domain, choice: Choice) -> bytes:
     return upload.thumbnail
 
 
+def lacks_label(side: Domain) -> bool:
+    """Whether the chosen image of a side has no label map."""
+    choice = session.get_choice(side)
+    if choice.folder == UPLOADS:
+        upload = uploads.get_uploads(side).get(choice.name)
+        return upload is not None and upload.label is None
+    return choice.name not in cache.get_dataset(choice.folder, side).listing.labels
+
+
 def find_mismatch(side: Domain, folder: str, space: LabelSpace) -> str | None:
     """Why the labels of a folder do not fit the net, in one sentence; None where they do, or where there are none."""
     if folder == UPLOADS:

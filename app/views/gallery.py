@@ -76,8 +76,10 @@ def _choose_folder(side: Domain) -> None:
             help="Holds images/ and, for labels, labels/ and classes.json; or a data set as downloaded, such as GTAV or "
             "Cityscapes, with its part after a colon (DIR:val); or streets:noon, streets:dusk-rain.",
         )
-        if button.form_submit_button("Open", key=f"{side}_open", width="stretch"):
-            attempt(lambda: collections.open_folder(side, wanted))
+        if button.form_submit_button("Open", key=f"{side}_open", width="stretch") and attempt(
+            lambda: collections.open_folder(side, wanted)
+        ):
+            st.rerun()  # what is above the form tells the folder too
 
 
 def _search(side: Domain, folder: str) -> str:
@@ -112,10 +114,10 @@ def _pages(side: Domain, shown: Shown, page: int, pages: int) -> None:
         if pages > 1:
             for name, icon, number in (("previous", "chevron_left", page - 1), ("next", "chevron_right", page + 1)):
                 st.button(
-                    "",
+                    name.capitalize(),
                     key=f"{side}_{name}",
                     icon=f":material/{icon}:",
-                    help=f"The {name} images",
+                    icon_position="left" if name == "previous" else "right",
                     disabled=not 0 <= number < pages,
                     on_click=collections.turn_page,
                     args=(side, shown, number),
@@ -135,7 +137,7 @@ def thumbnail(side: Domain, choice: Choice, place: str, *, label: str = "", key:
     try:
         picture = collections.get_thumbnail(side, choice)
     except InputError as error:
-        st.warning(escape(str(error)))
+        st.caption(f":material/broken_image: {escape(choice.name)} cannot be read", help=escape(str(error)))
         return
     use = f"{side}_use_upload_{choice.name}" if choice.folder == UPLOADS else f"{side}_use_{choice.name}"
     with st.container(key=f"thumb_{'picked_' * is_chosen}{place}"):

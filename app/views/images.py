@@ -42,10 +42,11 @@ def render() -> None:
 def _pair() -> None:
     """What is chosen, and the way on."""
     for column, side in zip(st.columns(2), SIDES, strict=True):
-        choice = session.get_choice(side)
         with column:
             try:
-                st.image(collections.get_thumbnail(side, choice), width="stretch")
+                st.image(collections.get_thumbnail(side, session.get_choice(side)), width="stretch")
+                if side == "source" and collections.lacks_label(side):
+                    st.warning("This source has no label map, and cycles are judged by source labels. Choose a labelled one.")
             except InputError as error:
                 st.warning(escape(str(error)))
     source, target = session.get_choice("source"), session.get_choice("target")

@@ -174,11 +174,11 @@ def _gap(found: Findings, space: LabelSpace) -> None:
         st.dataframe(
             pd.DataFrame(
                 {
-                    "Predicted class": [space.class_names[row.class_index] for row in rows],
-                    "Of the target": [f"{row.num_unsupported / coverage.is_gap.size:.1%}" for row in rows],
-                    "Of the class": [f"{row.share:.0%}" for row in rows],
+                    "Predicted as": [space.class_names[row.class_index] for row in rows],
+                    "Of target": [f"{row.num_unsupported / coverage.is_gap.size:.1%}" for row in rows],
+                    "Of class": [f"{row.share:.0%}" for row in rows],
                     "Regions": [row.num_regions for row in rows],
-                    "Best similarity": [round(row.similarity, 3) for row in rows],
+                    "Similarity": [round(row.similarity, 3) for row in rows],
                 }
             ),
             hide_index=True,
