@@ -51,7 +51,8 @@ def _pairs(pair: cache.Pair) -> None:
     drawn = thin_pairs(chosen, int(count))
     with place.container(height=60, border=False, key="pairs_said"):  # two lines, so that nothing below moves
         st.caption(_say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names))
-    _images(pair, chosen, drawn, colouring, OPACITY[count])
+    switches = {"lines": int(count) or 1000, "line_colour": colouring, "keep": replace(keep, flow=flow, cell=cell), "flow": flow}
+    _images(pair, chosen, drawn, switches, OPACITY[count])
     pair_charts.show(pair, found, in_matrix, chosen, flow, cell)
 
 
@@ -115,7 +116,8 @@ def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, in
     return f"**{chosen:,}** of {total:,} pairs pass{which}{clear}; {drawn:,} drawn."
 
 
-def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: str, opacity: float) -> None:
+def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: dict, opacity: float) -> None:
+    colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
     trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False) if session.get_pixel() else None
@@ -134,6 +136,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: 
         active_layer={"source": "filtered", "target": "filtered"},
         scene="associations",
         opacity=0.4,
+        switches=switches,
     )
     with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
         words, way = st.columns([9, 2], vertical_alignment="center")

@@ -12,7 +12,7 @@ from app.components.linked_images import Marker
 from app.controls import choice, toggle
 from app.figures.feature_map import Colouring, colour_by_class, colour_by_domain, colour_by_verdict, feature_map
 from app.layers.features import feature_layers
-from app.state import cache, features
+from app.state import cache, features, switches
 from app.state.features import FeatureFindings
 from app.text import escape
 from app.views.frame import get_pixel, open_pair, show_images
@@ -41,7 +41,7 @@ def render() -> None:
     plain = features.get_findings(pair)
     found = features.get_findings(pair, is_aggregated=True) if is_aggregated else plain
     _numbers(found, length, plain.gap if is_aggregated else None)
-    _maps(pair, found, length)
+    _maps(pair, found, length, is_aggregated)
     _classes(pair, found.gap)
 
 
@@ -121,7 +121,7 @@ def _show(value: float, digits: int) -> str:
 
 
 @st.fragment
-def _maps(pair: cache.Pair, found: FeatureFindings, length: str) -> None:
+def _maps(pair: cache.Pair, found: FeatureFindings, length: str, is_aggregated: bool) -> None:
     """The images and the map of sampled pixels: each shows what is selected on the other."""
     sample = found.sample
     selected = features.get_selection(pair, sample)
@@ -135,6 +135,11 @@ def _maps(pair: cache.Pair, found: FeatureFindings, length: str) -> None:
         scene=length,
         opacity=0.75,
         on_region=lambda event: features.keep_region(pair, sample, event),
+        switches={
+            "embedding": switches.peek("feature_method", "pca", among=METHODS),
+            "is_unit": length == "unit",
+            "is_target_aggregated": is_aggregated,
+        },
     )
     if len(sample) < FEWEST:
         st.info(f"These images have {len(sample)} feature pixels together, too few for a map. Choose larger images.")

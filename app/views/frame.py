@@ -10,6 +10,7 @@ from app.components.linked_images import Layer, LineSet, Link, Marker, PixelEven
 from app.controls import association_controls
 from app.state import cache, session
 from app.text import escape
+from app.views.exporting import export_button
 from pca_core.association import suggest_pixel
 from pca_core.checks import InputError
 
@@ -42,8 +43,12 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
     scene: str = "",
     opacity: float = 0.6,
     on_region: Callable[[RegionEvent], None] | None = None,
+    switches: Mapping[str, object] | None = None,
 ) -> None:
-    """The linked images of the pair with live features; a click pins its pixel for every page. See :func:`linked_images`."""
+    """The linked images of the pair with live features; a click pins its pixel for every page. See :func:`linked_images`.
+
+    Below them stands the export of the page that ``key`` names; ``switches`` tells it what the page has chosen.
+    """
     linked_images(
         *pair.panes,
         key=key,
@@ -61,6 +66,8 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         on_undo=session.undo_pixel,
         on_region=on_region,
     )
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"tools_{key}"):
+        export_button(pair, key, get_pixel(pair), dict(switches or {}))
 
 
 def _pin(event: PixelEvent) -> None:

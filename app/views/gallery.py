@@ -147,8 +147,8 @@ def thumbnail(side: Domain, choice: Choice, place: str, *, label: str = "", key:
             key=key or use,
             icon=":material/check_circle:" if is_chosen else None,
             width="stretch",
-            on_click=session.choose,
-            args=(side, choice.folder, choice.name),
+            on_click=None if is_chosen else session.choose,  # a choice made anew would drop the pins of its pair
+            args=None if is_chosen else (side, choice.folder, choice.name),
         )
 
 

@@ -13,6 +13,7 @@ from pca_core.cli import (
     associate,
     doctor,
     evaluate,
+    export,
     find_sources,
     import_checkpoint,
     inspect_checkpoint,
@@ -23,8 +24,19 @@ from pca_core.cli import (
 )
 
 COMMANDS = (
-    *(train, adapt, runs, evaluate, associate, find_sources),
-    *(inspect_data, models, import_checkpoint, inspect_checkpoint, app, doctor),
+    train,
+    adapt,
+    runs,
+    evaluate,
+    associate,
+    find_sources,
+    export,
+    inspect_data,
+    models,
+    import_checkpoint,
+    inspect_checkpoint,
+    app,
+    doctor,
 )
 
 

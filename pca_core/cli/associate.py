@@ -8,7 +8,7 @@ from pathlib import Path
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.cli import common
 from pca_core.data import read_image, read_label
-from pca_core.export import write_association
+from pca_core.export.association import write_association
 from pca_core.inference import make_pair, segment
 
 DEFAULTS = AssociationConfig()

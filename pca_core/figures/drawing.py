@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Patch
+from matplotlib.ticker import NullLocator
 
 from pca_core.association import row_shares
 from pca_core.data import colorize
@@ -26,37 +27,65 @@ def show_image(axes: Axes, image: np.ndarray, title: str) -> None:
     axes.imshow(image, interpolation="none")
     axes.set_title(title, loc="left", parse_math=False)
     axes.set_axis_off()
+    axes.set_anchor("N")  # images of a row stay level, whether a colour bar hangs below or not
 
 
-def lay_values(axes: Axes, image: np.ndarray, values: np.ndarray, unit: str, *, is_log: bool = False) -> None:
+def lay_values(
+    axes: Axes,
+    image: np.ndarray,
+    values: np.ndarray,
+    unit: str,
+    *,
+    is_log: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> None:
     """A float map of any resolution in viridis over an image that is shown, with its colour bar."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
     norm = LogNorm(max(low, high / 1e4, 1e-12), max(high, 2e-12)) if is_log and high > 0 else Normalize(low, high)
     axes.imshow(values, cmap="viridis", norm=norm, alpha=OPACITY, extent=_extent(image), interpolation="none")
     bar = axes.figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, orientation="horizontal", fraction=0.05, pad=0.03)
     bar.set_label(unit, fontsize=6.5)
-    bar.ax.tick_params(labelsize=6)
+    bar.ax.tick_params(labelsize=6, which="both")
+    if isinstance(norm, LogNorm) and norm.vmax < 100 * norm.vmin:  # less than two powers of ten make no readable ticks
+        bar.set_ticks(ticks := np.geomspace(norm.vmin, norm.vmax, 4), labels=[f"{tick:.2g}" for tick in ticks], minor=False)
+        bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
 
 
 def lay_classes(axes: Axes, image: np.ndarray, classes: np.ndarray, space: LabelSpace) -> None:
     """A class map in the palette of the data set; unlabelled pixels stay clear."""
-    colours = np.dstack([colorize(classes, space), np.where(classes < space.num_classes, round(255 * OPACITY), 0).astype(np.uint8)])
+    colours = np.dstack(
+        [colorize(classes, space), np.where(classes < space.num_classes, round(255 * OPACITY), 0).astype(np.uint8)]
+    )
     axes.imshow(colours, extent=_extent(image), interpolation="none")
 
 
 def lay_codes(axes: Axes, image: np.ndarray, codes: np.ndarray, colours: Mapping[str, tuple[int, int, int]]) -> None:
     """A map of few cases with its legend: (h, w) places in ``colours``."""
-    table = np.array(list(colours.values()), np.uint8)
-    opaque = np.full(codes.shape, round(255 * OPACITY), np.uint8)
-    axes.imshow(np.dstack([table[codes], opaque]), extent=_extent(image), interpolation="none")
+    paint_codes(axes, image, codes, colours)
     add_legend(axes, colours)
 
 
-def add_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]]) -> None:
+def paint_codes(axes: Axes, image: np.ndarray, codes: np.ndarray, colours: Mapping[str, tuple[int, int, int]]) -> None:
+    """A map of few cases without a legend."""
+    table = np.array(list(colours.values()), np.uint8)
+    opaque = np.full(codes.shape, round(255 * OPACITY), np.uint8)
+    axes.imshow(np.dstack([table[codes], opaque]), extent=_extent(image), interpolation="none")
+
+
+def add_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]], columns: int = 4) -> None:
     """Swatches below the axes."""
-    handles = [Patch(color=np.array(colour) / 255, label=name) for name, colour in colours.items()]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=min(len(handles), 5), handlelength=0.9)
+    axes.legend(handles=_swatches(colours), loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=columns, handlelength=0.9)
+
+
+def fill_with_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]], columns: int) -> None:
+    """Axes that hold nothing but swatches."""
+    axes.set_axis_off()
+    axes.legend(handles=_swatches(colours), loc="center", ncols=columns, handlelength=0.9)
+
+
+def _swatches(colours: Mapping[str, tuple[int, int, int]]) -> list[Patch]:
+    return [Patch(color=np.array(colour) / 255, label=name) for name, colour in colours.items()]
 
 
 def class_colours(space: LabelSpace, *maps: np.ndarray) -> dict[str, tuple[int, int, int]]:
@@ -83,15 +112,24 @@ def mark(axes: Axes, place: np.ndarray, label: str, colour: str) -> None:
         )
 
 
-def connect(  # noqa: PLR0913 (two ends, each axes and a place, and how the arrow looks)
-    figure: Figure, start_axes: Axes, start: np.ndarray, end_axes: Axes, end: np.ndarray, *, closes: bool, is_return: bool
+def connect(
+    figure: Figure,
+    start_axes: Axes,
+    start: np.ndarray,
+    end_axes: Axes,
+    end: np.ndarray,
+    *,
+    closes: bool,
+    is_return: bool,
+    width: float = 1.5,
 ) -> None:
     """An arrow from image to image: solid there, dotted back; a cycle that breaks is orange and dashed there."""
     colour = BLUE if closes else ORANGE
     style = ":" if is_return else ("-" if closes else "--")
+    bend = -0.08 if width > 1 else -0.02
     arrow = ConnectionPatch(
         tuple(start), tuple(end), "data", "data", axesA=start_axes, axesB=end_axes, arrowstyle="-|>", mutation_scale=9,
-        connectionstyle="arc3,rad=-0.18", color=colour, lw=1.5, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
+        connectionstyle=f"arc3,rad={bend}", color=colour, lw=width, linestyle=style, shrinkA=5, shrinkB=5, zorder=8,
     )  # fmt: skip
     arrow.set_in_layout(False)
     figure.add_artist(arrow)
@@ -109,11 +147,12 @@ def show_side_by_side(axes: Axes, source: np.ndarray, target: np.ndarray, gap: i
 
 
 def draw_lines(axes: Axes, start: np.ndarray, end: np.ndarray, colours: Sequence) -> None:
-    """Thin lines between (M, 2) places."""
-    axes.add_collection(LineCollection(np.stack([start, end], axis=1), colors=colours, linewidths=0.5, alpha=0.55))
+    """Thin lines between (M, 2) places; many are fainter, so that they do not hide the images."""
+    opacity = min(0.8, max(0.1, 200 / max(len(start), 1)))
+    axes.add_collection(LineCollection(np.stack([start, end], axis=1), colors=colours, linewidths=0.45, alpha=opacity))
 
 
-def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str, across: str) -> None:
+def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str, across: str, down: str = "own class") -> None:
     """(K, K) counts as shares of rows, told in the cells."""
     shares = row_shares(counts)
     axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
@@ -125,7 +164,7 @@ def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str
     axes.set_yticks(range(len(names)), names, fontsize=6, parse_math=False)
     axes.set_title(title, loc="left")
     axes.set_xlabel(across)
-    axes.set_ylabel("own class")
+    axes.set_ylabel(down)
 
 
 def _extent(image: np.ndarray) -> tuple[float, float, float, float]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -16,6 +20,7 @@ WIDTHS = {"single": 3.5, "double": 7.16}
 """Column widths in inches, as most conferences of the field print."""
 DPI = 150  # of a PNG at 1×
 INK, MUTED, LINE = "#16202a", "#5b6b78", "#c9d1d8"
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # Okabe and Ito, 2008
 # No browser, no display and no global state: figures are made in threads of a server.
 SETTINGS = {
     "svg.fonttype": "none",  # text stays text
@@ -35,23 +40,35 @@ SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-CAPTION_LINE = 0.135  # inches
+CAPTION_LINE, ABOVE = 0.135, 0.1  # inches: of a line of the caption, kept free above the titles
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def paper() -> Iterator[None]:
+    """Settings under which figures are drawn and written; one thread at a time, as matplotlib keeps them globally."""
+    with _LOCK, mpl.rc_context(SETTINGS):
+        yield
 
 
 def new_figure(width: float, height: float, caption: str) -> Figure:
-    """An empty figure with a caption line below; lay out within its constrained layout.
+    """An empty figure with a caption below; to be filled under :func:`paper`.
 
     Args:
         width, height: Inches, the caption not counted.
         caption: One or two sentences in plain text.
     """
-    with mpl.rc_context(SETTINGS):
-        lines = textwrap.wrap(caption, round(width * 21))
-        below = CAPTION_LINE * len(lines) + 0.08
-        figure = Figure(figsize=(width, height + below), layout="constrained", facecolor="white")
-        figure.get_layout_engine().set(rect=(0, below / (height + below), 1, height / (height + below)))
-        figure.text(0.01, 0.012, "\n".join(lines), fontsize=6.8, color=MUTED, va="bottom", parse_math=False)
-        return figure
+    lines = textwrap.wrap(caption, round(width * 21))
+    below = CAPTION_LINE * len(lines) + 0.08
+    figure = Figure(figsize=(width, height + below), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(rect=(0, below / (height + below), 1, (height - ABOVE) / (height + below)))
+    figure.text(0.01, 0.012, "\n".join(lines), fontsize=6.8, color=MUTED, va="bottom", parse_math=False)
+    return figure
+
+
+def image_height(width: float, columns: int, *images: np.ndarray) -> float:
+    """Inches that the tallest of some (H, W, ...) images takes in a row of ``columns`` across ``width`` inches."""
+    return max(image.shape[0] / image.shape[1] for image in images) * width / columns
 
 
 def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:
@@ -71,7 +88,7 @@ def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:
         raise ValueError(f"The scale of a PNG must be 1 to 4, got {scale}.")
     buffer = io.BytesIO()
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[fmt]
-    with mpl.rc_context(SETTINGS):
+    with paper():
         if fmt == "png":
             FigureCanvasAgg(figure)
         figure.savefig(buffer, format=fmt, dpi=DPI * scale if fmt == "png" else 300, metadata=metadata)

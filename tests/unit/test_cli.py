@@ -12,7 +12,7 @@ from PIL import Image
 from pca_core import AssociationConfig, associate, load_checkpoint
 from pca_core.cli import main
 from pca_core.data import FolderDataset, read_image, read_label
-from pca_core.export import ARRAYS
+from pca_core.export.association import ARRAYS
 from pca_core.inference import evaluate, make_pair, segment
 from pca_core.metrics import score
 

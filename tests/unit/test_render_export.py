@@ -12,7 +12,13 @@ from PIL import Image
 
 from pca_core import AssociationConfig, LabelSpace, PairAnalysis, associate, render, summarise
 from pca_core.data import generate_palette
-from pca_core.export import ARRAYS, association_arrays, association_pictures, association_statistics, write_association
+from pca_core.export.association import (
+    ARRAYS,
+    association_arrays,
+    association_pictures,
+    association_statistics,
+    write_association,
+)
 from pca_core.types import Association
 from tests.unit.test_association import at, labels
 

@@ -1,0 +1,1 @@
+"""Results as files: arrays, tables, figures, and the recipe that makes them again."""

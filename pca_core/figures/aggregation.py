@@ -1,0 +1,62 @@
+"""What target pixels borrow, how far the loss then reaches, and what each α changes."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pca_core.analysis.spreading import ALPHAS, alpha_effects, describe_loan, map_weights, measure_reach, reference_alpha
+from pca_core.figures.drawing import BLUE, centre, lay_values, mark, show_image
+from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
+from pca_core.figures.view import View
+
+
+def draw_aggregation(view: View) -> Figure:
+    """The weights of one target pixel, their entropy everywhere, the hubs, and the pull without and with aggregation."""
+    alpha = reference_alpha(view.analysis.config)
+    loan, weights = describe_loan(view.analysis, view.target_pixel), map_weights(view.analysis)
+    without, reach = measure_reach(view.analysis, 0.0), measure_reach(view.analysis, alpha)
+    caption = (
+        f"Target pixel j borrows from {loan.num_lenders:,.0f} pixels in effect. Cycle-consistent pairs pull noticeably on "
+        f"{without.pulled:.1%} of target pixels without aggregation and on {reach.pulled:.1%} with α = {alpha:g}; the gradient "
+        f"spreads over {reach.spread:.1%} of them in effect ({without.spread:.1%} without)."
+    )
+    width, image = WIDTHS["double"], view.target.image
+    limits = (0.0, float(max(without.pull.max(), reach.pull.max())))
+    gradient = (0.0, float(max(without.gradient.max(), reach.gradient.max())))
+    maps = (
+        ("j borrows from", loan.times_even, "× even share", True, None),
+        ("Entropy of the weights", weights.entropy, "share of log T", False, None),
+        ("Lent to all", weights.lent, "× average", False, None),
+        ("Pull without aggregation", without.pull, "pairs", True, limits),
+        (f"Pull, α = {alpha:g}", reach.pull, "pairs", True, limits),
+        (f"Gradient, α = {alpha:g}", reach.gradient, "‖∂L/∂F‖", False, gradient),
+    )
+    figure = new_figure(width, 2 * (image_height(width, 3, image, image) + 0.5), caption)
+    for axes, (title, values, unit, is_log, own_limits) in zip(figure.subplots(2, 3).flat, maps, strict=True):
+        show_image(axes, image, title)
+        lay_values(axes, image, values, unit, is_log=is_log, limits=own_limits)
+    mark(figure.axes[0], centre(view.target_pixel, view.analysis.pair.target_size, image), "j", BLUE)
+    return figure
+
+
+def draw_alpha(view: View) -> Figure:
+    """What the association of the pair comes to under each α."""
+    effects = alpha_effects(view.analysis, ALPHAS)
+    figure = new_figure(
+        WIDTHS["single"] * 1.2, 2.3, f"The pair associated anew under each α; flips are against α = 0. {view.describe_config()}."
+    )
+    axes = figure.subplots()
+    curves = {
+        "closed cycles": [one.rate for one in effects],
+        "coverage": [one.coverage for one in effects],
+        "matches that flip": [one.flips for one in effects],
+    }
+    if effects[0].correct_rate is not None:
+        curves["correct among closed"] = [one.correct_rate for one in effects]
+    for colour, (name, values) in zip(COLOURS, curves.items(), strict=False):
+        axes.plot(ALPHAS, [100 * value for value in values], "o-", color=colour, ms=3, lw=1.2, label=name)
+    axes.set_xlabel("α")
+    axes.set_ylabel("%")
+    axes.set_ylim(0, None)
+    axes.legend()
+    return figure

@@ -1,0 +1,66 @@
+"""Every figure by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from pca_core.figures import aggregation, associations, features, segmentation, trace
+from pca_core.figures.style import Format, paper, render_figure
+from pca_core.figures.view import View
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One figure that can be asked for.
+
+    Attributes:
+        title: For people.
+        page: Of the app, where it belongs.
+        draw: Makes it; call :func:`draw_figure` instead.
+    """
+
+    title: str
+    page: str
+    draw: Callable[[View], Figure]
+
+
+FIGURES = {
+    "trace": FigureKind("The cycle of this pixel", "trace", trace.draw_trace),
+    "stages": FigureKind("Stage ladder", "trace", trace.draw_stages),
+    "association_maps": FigureKind("Verdicts, coverage, margin and hubs", "associations", associations.draw_maps),
+    "pairs": FigureKind("Pairs as lines", "associations", associations.draw_pairs),
+    "flow": FigureKind("Class flow", "associations", associations.draw_flow),
+    "histograms": FigureKind("Similarity and margin", "associations", associations.draw_histograms),
+    "aggregation": FigureKind("Weights, entropy and reach", "aggregation", aggregation.draw_aggregation),
+    "alpha": FigureKind("What α changes", "aggregation", aggregation.draw_alpha),
+    "segmentation": FigureKind("Both images segmented", "segmentation", segmentation.draw_segmentation),
+    "scores": FigureKind("IoU and confusion", "segmentation", segmentation.draw_scores),
+    "feature_colours": FigureKind("Features as colours", "features", features.draw_feature_colours),
+    "feature_map": FigureKind("Map of sampled pixels", "features", features.draw_feature_map),
+    "class_distances": FigureKind("Class centroids", "features", features.draw_class_distances),
+}
+
+
+def figures_of(page: str) -> tuple[str, ...]:
+    """Names of the figures of a page."""
+    return tuple(name for name, kind in FIGURES.items() if kind.page == page)
+
+
+def draw_figure(name: str, view: View, fmt: Format = "png", scale: float = 2) -> bytes:
+    """One figure as the bytes of a file.
+
+    Args:
+        name: A key of :data:`FIGURES`.
+        view: What to show.
+        fmt, scale: See :func:`~pca_core.figures.style.render_figure`.
+
+    Raises:
+        KeyError: On an unknown name.
+        ValueError: On another format or scale, or a view that the figure cannot show.
+    """
+    draw = FIGURES[name].draw
+    with paper():
+        return render_figure(draw(view), fmt, scale)

@@ -1,0 +1,109 @@
+"""What the net sees in both images, how sure it is, and how right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
+from pca_core.analysis.spreading import reference_alpha
+from pca_core.figures.drawing import (
+    class_colours,
+    fill_with_legend,
+    lay_classes,
+    lay_values,
+    paint_codes,
+    show_image,
+    show_matrix,
+)
+from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
+from pca_core.figures.view import View
+from pca_core.inference import aggregate_prediction
+from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED
+from pca_core.types import LabelSpace, Sample
+
+ERRORS = {"right": CONSISTENT, "wrong": INCONSISTENT, "no label": UNLABELLED}
+
+
+def _segment(view: View) -> tuple[SegmentedImage, SegmentedImage]:
+    pair, alpha = view.analysis.pair, reference_alpha(view.analysis.config)
+    found = []
+    for sample, features, plain in (
+        (view.source, pair.source_features, pair.source_probabilities),
+        (view.target, pair.target_features, pair.target_probabilities),
+    ):
+        is_plain = view.switches.inference == "plain"
+        probabilities = plain if is_plain else aggregate_prediction(view.checkpoint, features, alpha)
+        found.append(describe_segmentation(probabilities, sample.image.shape[:2], sample.label))
+    return found[0], found[1]
+
+
+def _inference(view: View) -> str:
+    alpha = reference_alpha(view.analysis.config)
+    return "plain inference" if view.switches.inference == "plain" else f"aggregated inference, α = {alpha:g}"
+
+
+def draw_segmentation(view: View) -> Figure:
+    """Label, prediction, errors and entropy of both images; confidence where there is no label to err against."""
+    found = _segment(view)
+    told = [
+        f"{name} {one.score.miou:.1f} mIoU, {one.score.pixel_accuracy:.1f} % right"
+        for name, one in zip(("source", "target"), found, strict=True)
+        if one.score is not None
+    ]
+    caption = f"Upper row source, lower row target; {_inference(view)}. " + ("; ".join(told) or "No labels to judge by") + "."
+    width = WIDTHS["double"]
+    height = image_height(width, 4, view.source.image, view.target.image)
+    figure = new_figure(width, 2 * height + 1.7, caption)
+    grid = figure.subplots(3, 4, height_ratios=[1, 1, 0.24])
+    for row, sample, one in zip(grid, (view.source, view.target), found, strict=False):
+        _draw_row(row, sample, one, view.label_space)
+    legend = figure.add_subplot(grid[2, 0].get_gridspec()[2, :])
+    for axes in grid[2]:
+        axes.remove()
+    maps = [one for each in found for one in (each.class_map, each.label_map) if one is not None]
+    fill_with_legend(legend, class_colours(view.label_space, *maps) | ERRORS, 7)
+    return figure
+
+
+def _draw_row(row: Sequence[Axes], sample: Sample, found: SegmentedImage, space: LabelSpace) -> None:
+    has_labels = found.label_map is not None
+    titles = ("Label" if has_labels else "No label", "Prediction", "Error" if has_labels else "Confidence", "Entropy")
+    for axes, title in zip(row, titles, strict=True):
+        show_image(axes, sample.image, f"{sample.domain.capitalize()}: {title.lower()}")
+    lay_classes(row[1], sample.image, found.class_map, space)
+    lay_values(row[3], sample.image, found.entropy, "share of log K", limits=(0, 1))
+    if has_labels:
+        lay_classes(row[0], sample.image, found.label_map, space)
+        paint_codes(row[2], sample.image, found.error_map, ERRORS)
+    else:
+        lay_values(row[2], sample.image, found.confidence, "probability of the prediction", limits=(0, 1))
+
+
+def draw_scores(view: View) -> Figure:
+    """IoU class by class on both images, and the confusion of the target where it has labels."""
+    found, space = _segment(view), view.label_space
+    judged = {name: one for name, one in zip(("source", "target"), found, strict=True) if one.score is not None}
+    shown = judged.get("target") or judged.get("source")
+    if shown is None:
+        caption = f"Share of pixels that each class is predicted for; labels would tell IoU. {_inference(view)}."
+        bars = {name: 100 * one.class_shares for name, one in zip(("source", "target"), found, strict=True)}
+    else:
+        side = "target" if "target" in judged else "source"
+        caption = f"IoU by class, and what the labels of the {side} are predicted as (shares of rows). {_inference(view)}."
+        bars = {name: one.score.iou for name, one in judged.items()}
+    figure = new_figure(WIDTHS["double"], 3.0, caption)
+    panels = figure.subplots(1, 1 if shown is None else 2, squeeze=False)[0]
+    place = np.arange(space.num_classes)
+    for shift, (colour, (name, values)) in enumerate(zip(COLOURS, bars.items(), strict=False)):
+        panels[0].barh(place + 0.38 * shift, np.nan_to_num(values), 0.36, color=colour, label=name)
+    panels[0].set_yticks(place + 0.19, space.class_names, fontsize=6, parse_math=False)
+    panels[0].invert_yaxis()
+    panels[0].set_xlabel("pixels, %" if shown is None else "IoU, %")
+    panels[0].legend(loc="lower right")
+    if shown is not None:
+        show_matrix(panels[1], shown.confusion, space.class_names, "", "predicted class", down="label")
+    return figure

@@ -1,0 +1,79 @@
+"""What is being looked at: the pair, the net, the pinned pixel and the switches that figures depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pca_core.analysis.embedding import Method
+from pca_core.analysis.pairs import Flow, PairFilter
+from pca_core.association import PairAnalysis
+from pca_core.losses.objective import LossWeights
+from pca_core.models import Checkpoint
+from pca_core.types import Domain, LabelSpace, Sample
+
+LineColour = Literal["verdict", "class"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """What a page lets people choose beside the association's config; each has the page's own default.
+
+    Attributes:
+        lines: Pairs drawn at most.
+        line_colour: What the colour of a line means.
+        keep: Pairs drawn and counted.
+        flow: Class that a pair leads to in the flow matrix.
+        inference: Plain, or with features and predictions aggregated.
+        embedding: Map of sampled pixels.
+        is_unit: Feature colours of unit features, without their length.
+        is_target_aggregated: Features as association sees them.
+        weights: Of the terms of the objective.
+    """
+
+    lines: int = 1000
+    line_colour: LineColour = "verdict"
+    keep: PairFilter = field(default_factory=PairFilter)
+    flow: Flow = "cycle"
+    inference: Literal["plain", "aggregated"] = "plain"
+    embedding: Method = "pca"
+    is_unit: bool = True
+    is_target_aggregated: bool = False
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """All that a figure may show.
+
+    Attributes:
+        analysis: The pair, associated under its config.
+        source, target: The images with what is known of their labels.
+        checkpoint: The net that saw them.
+        pixel: Side and flat index of the pixel in question.
+        switches: See :class:`Switches`.
+    """
+
+    analysis: PairAnalysis
+    source: Sample
+    target: Sample
+    checkpoint: Checkpoint
+    pixel: tuple[Domain, int]
+    switches: Switches = field(default_factory=Switches)
+
+    @property
+    def label_space(self) -> LabelSpace:
+        return self.checkpoint.label_space
+
+    @property
+    def target_pixel(self) -> int:
+        """The pixel in question, or the one that it is associated with."""
+        side, index = self.pixel
+        return index if side == "target" else int(self.analysis.association.target_index[index])
+
+    def describe_config(self) -> str:
+        """The config in a few words, for captions."""
+        config = self.analysis.config
+        parts = [f"{config.level.capitalize()} level", f"α = {config.alpha:g}" if config.alpha else "no aggregation"]
+        parts += ["mutual only"] * config.mutual + [f"k = {config.top_k}"] * (config.top_k > 1)
+        return ", ".join(parts)
