@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import streamlit as st
 
-from app.controls import choice
-from app.state import support
+from app.controls import LEVELS, choice
+from app.state import session, support
 from app.state.collections import Shown
 from app.state.session import Choice
 from app.state.support import Findings, Question
@@ -16,6 +16,7 @@ from app.text import escape
 from app.views.gallery import thumbnail
 from pca_core.analysis.coverage_gap import Coverage
 from pca_core.analysis.support import SupportSearch
+from pca_core.association import AssociationConfig
 from pca_core.checks import InputError
 from pca_core.types import LabelSpace
 
@@ -57,7 +58,8 @@ def source_finder(shown: Shown | None, space: LabelSpace) -> None:
             "image, all but the lowest 25 % (strict), 10 % (usual) or 1 % (lenient).",
         ))  # fmt: skip
         start = st.button("Find sources for this target", key="finder_start", type="primary", icon=":material/travel_explore:")
-    running = st.container()  # always there, so that nothing below moves when it fills
+        # Always there, so that nothing moves when it fills.
+        running = st.container(horizontal=True, vertical_alignment="center", key="finder_running")
     try:
         question = support.ask(shown, count)
         search = support.get_search(question)
@@ -66,6 +68,8 @@ def source_finder(shown: Shown | None, space: LabelSpace) -> None:
                 search = _look(question)
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
+        if getattr(error, "code", "") in ("LABEL_UNKNOWN_IDS", "SOURCES_UNREADABLE"):
+            st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="finder_ignore_unknown")
         return
     if search is not None:
         _show(question, search, support.get_findings(question, search, drop), space)
@@ -73,15 +77,12 @@ def source_finder(shown: Shown | None, space: LabelSpace) -> None:
 
 def _look(question: Question) -> SupportSearch | None:
     """Search with progress; the button, like any click, stops it, and what was found stays."""
-    with st.container(horizontal=True, vertical_alignment="center", key="finder_running") as place:
-        bar = st.progress(0.0, "Reading the target …", width="stretch")
-        stop = st.empty()
-        stop.button("Stop", key="finder_stop", icon=":material/stop_circle:")
+    bar, stop = st.progress(0.0, "Reading the target …", width="stretch"), st.empty()
+    stop.button("Stop", key="finder_stop", icon=":material/stop_circle:")
     for search in support.look(question):
         bar.progress(search.num_seen / search.num_asked, f"{search.num_seen} of {search.num_asked} sources looked at")
     stop.empty()
     bar.empty()
-    del place
     return support.get_search(question)
 
 
@@ -91,6 +92,7 @@ def _show(question: Question, search: SupportSearch, found: Findings, space: Lab
     for sentence in search.skipped[:3]:
         st.warning(escape(f"Left out: {sentence}"))
     _numbers(found.coverage, question.config.level)
+    st.caption(_describe_switches(question.config))
     left, right = st.columns(2, gap="large")
     with left:
         _ranking(question, found.coverage)
@@ -114,6 +116,14 @@ def _numbers(coverage: Coverage, level: str) -> None:
         strict=True,
     ):  # fmt: skip
         column.metric(label, value.replace("-", "−"), help=words)
+
+
+def _describe_switches(config: AssociationConfig) -> str:
+    """Under what the search ran: the switches of the other pages."""
+    parts = [f"by {LEVELS[config.level].lower()}", f"aggregation α = {config.alpha:g}"]
+    parts += [f"{config.top_k} candidates"] if config.top_k > 1 else []
+    parts += ["mutual only"] if config.mutual else []
+    return f"Compared {', '.join(parts)}, as the switches of the other pages say."
 
 
 def _ranking(question: Question, coverage: Coverage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -281,6 +282,31 @@ def test_another_strictness_and_order_need_no_new_search(world):
     for view in ("similarity", "image"):
         app.segmented_control(key="images_view").set_value(view).run()
         assert not app.exception
+
+
+def test_unknown_ids_have_a_way_out(world, tmp_path):
+    copy = (shutil.copytree(world[0], tmp_path / "source"), *world[1:])
+    for path in FolderDataset(copy[0]).listing.labels.values():
+        path.write_bytes(encode_png(np.full((32, 48), 77, np.uint8)))
+    app = open_world(copy)
+    app.button(key="finder_start").click().run()
+    assert "77" in sentences(app)
+    app.button(key="finder_ignore_unknown").click().run()
+    app.button(key="finder_start").click().run()
+    assert metric(app, "All together") == "0.0%"  # nothing is labelled, so no cycle closes
+    assert not sentences(app)
+
+
+def test_the_switches_of_the_other_pages_count(world):
+    app = open_world(world)
+    app.button(key="finder_start").click().run()
+    assert caption(app, "Compared") == "Compared by features, aggregation α = 0.5, as the switches of the other pages say."
+    app.session_state["config"] = replace(app.session_state["config"], level="prediction", mutual=True)
+    app.run()
+    assert not app.metric
+    app.button(key="finder_start").click().run()
+    assert "by predictions, aggregation α = 0.5, mutual only" in caption(app, "Compared")
+    assert metric(app, "Least similarity τ (−KL, nats)").startswith("−")
 
 
 def test_another_target_asks_anew(world):
