@@ -88,13 +88,15 @@ def _searches() -> dict[str, SupportSearch]:
 
 
 def look(question: Question) -> Iterator[SupportSearch]:
-    """Look at one source after the other; what was found so far is kept, wherever this stops.
+    """Look at one source after the other, from where it was stopped; what was found so far is kept, wherever this stops.
 
     Raises:
         InputError: When none of the sources, or the target, can be used.
     """
     kept, net = _searches(), cache.get_checkpoint(session.get_checkpoint_path())
-    for search in find_support(net, question.target.image, question.sources, question.config, cache.MAX_SIMILARITIES):
+    for search in find_support(
+        net, question.target.image, question.sources, question.config, cache.MAX_SIMILARITIES, kept.get(question.key)
+    ):
         kept[question.key] = search
         while len(kept) > MAX_KEPT:
             kept.pop(next(iter(kept)), None)

@@ -88,7 +88,7 @@ def _look(question: Question) -> SupportSearch | None:
 
 def _show(question: Question, search: SupportSearch, found: Findings, space: LabelSpace) -> None:
     if search.num_seen < search.num_asked:
-        st.info(f"Stopped after {search.num_seen} of {search.num_asked} sources; these are ranked. Find again to look at all.")
+        st.info(f"Stopped after {search.num_seen} of {search.num_asked} sources; these are ranked. Find again to go on.")
     for sentence in search.skipped[:3]:
         st.warning(escape(f"Left out: {sentence}"))
     _numbers(found.coverage, question.config.level)

@@ -90,6 +90,7 @@ def find_support(
     sources: Sequence[Sample],
     config: AssociationConfig | None = None,
     most_similarities: int | None = None,
+    before: SupportSearch | None = None,
 ) -> Iterator[SupportSearch]:
     """Look at one source image after the other; stop taking to cancel, the last that came is the result.
 
@@ -101,6 +102,7 @@ def find_support(
             reference, so spread them rather than take the frames of one film in a row.
         config: How pixels are associated; None is the paper's. The target is aggregated once.
         most_similarities: Of one pair of images; larger sources are skipped and told. None sets no bound.
+        before: Where the same search was stopped, to go on from there; it begins anew as long as the reference is not complete.
 
     Yields:
         :class:`SupportSearch` after each image. Extra memory is O(N·C), and O(N) for each image seen.
@@ -114,8 +116,11 @@ def find_support(
         raise InputError("SOURCES_NONE", "There is no source image to look at. Choose a folder with images.")
     config = config or AssociationConfig()
     search = _Search(checkpoint, target, config, most_similarities)
-    found = SupportSearch((), np.empty(0, np.float32), search.prediction, (), len(sources))
-    for place in range(len(sources)):
+    found = SupportSearch((), search.reference, search.prediction, (), len(sources))
+    if before is not None and len(before.sources) > REFERENCE_PAIRS and before.num_asked == len(sources):
+        found = before
+        search.take_reference(before.reference)
+    for place in range(found.num_seen, len(sources)):
         try:
             sample = sources[place]
             _check_classes(sample, checkpoint)
@@ -148,12 +153,13 @@ class _Search:
         self.prediction = seen.probabilities.argmax(0).to(torch.uint8).cpu().numpy()
         self._check_size("target", self.prediction.size)
         self._target = self._aggregate(self._map(seen))
-        self._parts: list[np.ndarray] = []
+        self.reference = np.empty(0, np.float32)
+        self._pairs_left = REFERENCE_PAIRS
         self._before: Tensor | None = None
 
-    @property
-    def reference(self) -> np.ndarray:
-        return np.sort(np.concatenate(self._parts)) if self._parts else np.empty(0, np.float32)
+    def take_reference(self, reference: np.ndarray) -> None:
+        """A complete one, of a search that goes on."""
+        self.reference, self._pairs_left = reference, 0
 
     def _check_size(self, name: str, pixels: int) -> None:
         """With the target, and with itself: the reference aggregates source images too."""
@@ -186,12 +192,11 @@ class _Search:
 
     def _grow_reference(self, source: Tensor) -> None:
         """Let the image before play the source and this one the target."""
-        if len(self._parts) == REFERENCE_PAIRS:
-            self._before = None
-            return
-        if self._before is not None:
-            self._parts.append(match_similarity(self._before, self._aggregate(source), self._config, REFERENCE_PIXELS))
-        self._before = source
+        if self._pairs_left and self._before is not None:
+            part = match_similarity(self._before, self._aggregate(source), self._config, REFERENCE_PIXELS)
+            self.reference = np.sort(np.concatenate([self.reference, part]))
+            self._pairs_left -= 1
+        self._before = source if self._pairs_left else None
 
 
 @torch.no_grad()

@@ -318,10 +318,13 @@ def test_another_target_asks_anew(world):
     assert app.metric  # kept
 
 
-def test_a_search_that_was_stopped_keeps_what_it_found(world):
-    app = open_world(world, looked_at=2)
+def test_a_search_that_was_stopped_keeps_what_it_found_and_goes_on(world, tmp_path):
+    app = open_world((shutil.copytree(world[0], tmp_path / "source"), *world[1:]), looked_at=2)
     assert "Stopped after 2 of 6 sources" in app.info[0].value
     assert len([button for button in app.button if (button.key or "").startswith("finder_use_")]) == 2
+    app.button(key="finder_start").click().run()
+    assert not app.info
+    assert metric(app, "All together") == f"{core_coverage(world, FolderDataset(world[0]).names, 0.1).covered:.1%}"
 
 
 def test_uploads_are_sources_too(world):

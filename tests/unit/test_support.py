@@ -219,6 +219,25 @@ def test_sources_are_read_one_at_a_time_and_no_more_after_a_stop(domains):
     assert measure_coverage(second, find_threshold(second.reference)).ranked
 
 
+@pytest.mark.parametrize("stop", [0, 2, 5])
+def test_a_stopped_search_goes_on_to_the_same_end(tmp_path, stop):
+    source, target = open_domains(tmp_path, num_source=8)
+    source.image_path(source.names[1]).write_bytes(b"no picture")
+    net, image = make_checkpoint(source), target[0].image
+    whole = list(find_support(net, image, source))
+    counted = Counted(source)
+    rest = list(find_support(net, image, counted, before=whole[stop]))
+    assert counted.read == list(range(6 if stop == 5 else 0, 8))  # too early a stop begins anew
+    end = rest[-1]
+    assert [one.name for one in end.sources] == [one.name for one in whole[-1].sources]
+    assert end.skipped == whole[-1].skipped
+    np.testing.assert_array_equal(end.reference, whole[-1].reference)
+    for one, other in zip(end.sources, whole[-1].sources, strict=True):
+        np.testing.assert_array_equal(one.similarity, other.similarity)
+    other_question = list(find_support(net, image, source.subset(source.names[:7]), before=whole[5]))
+    assert other_question[0].num_seen == 1
+
+
 def test_the_search_is_the_measure_of_each_image(domains):
     source, target = domains
     found = list(find_support(make_checkpoint(source), target[0].image, source))[-1]
