@@ -8,12 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import cache, session, uploads
+from app.state.defaults import BUILT_IN_NAMES
 from app.state.session import UPLOADS, Choice
 from pca_core.checks import InputError
-from pca_core.data.streets import DOMAINS, HELD_OUT, PREFIX, STREETS, find_streets
+from pca_core.data.streets import PREFIX, STREETS, find_streets
 from pca_core.types import Domain, LabelSpace
 
-BUILT_IN_NAMES = tuple(PREFIX + domain + part for domain in DOMAINS for part in ("", HELD_OUT))
 PER_PAGE = 12
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import collections, session
-from app.state.collections import BUILT_IN_NAMES, Shown
+from app.state.collections import Shown
+from app.state.defaults import BUILT_IN_NAMES
 from app.state.session import UPLOADS, Choice
 from app.text import escape
 from app.views.upload_form import upload_form

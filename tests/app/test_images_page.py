@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.state import uploads
+from app.state import address, uploads
 from app.state.session import BUILT_IN, Choice
 from pca_core.analysis.coverage_gap import find_threshold, measure_coverage
 from pca_core.analysis.support import find_support
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from pca_core.data.streets import STREETS
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.test_pages import SECONDS, metric, picture, sentences
 from tests.unit.adaptation_data import make_checkpoint, make_domains
@@ -22,7 +23,7 @@ from tests.unit.adaptation_data import make_checkpoint, make_domains
 LABEL = encode_png(np.zeros((64, 96), np.uint8))
 
 
-def open_page(looked_at: int = 0, **state: object) -> AppTest:
+def open_page(looked_at: int = 0, told: dict[str, str] | None = None, **state: object) -> AppTest:
     """The page; ``looked_at`` sources are looked at before, as if the search had been stopped after them."""
 
     def page(looked_at, state):
@@ -43,7 +44,10 @@ def open_page(looked_at: int = 0, **state: object) -> AppTest:
                 next(search)
         images.render()
 
-    app = AppTest.from_function(page, args=(looked_at, state), default_timeout=SECONDS).run()
+    app = AppTest.from_function(page, args=(looked_at, state), default_timeout=SECONDS)
+    for name, value in (told or {}).items():
+        app.query_params[name] = value
+    app.run()
     assert not app.exception
     return app
 
@@ -143,6 +147,19 @@ def test_built_in_streets_are_one_click(images):
     next(button for button in images.button if button.key and button.key.startswith("target_open")).click().run()
     assert images.pills(key="target_streets").value == "streets:dusk-rain-heldout"
     assert caption(images, "of 40 images")
+
+
+def test_a_link_to_a_built_in_frame_works_on_any_server(images):
+    images.pills(key="target_streets").set_value("streets:dusk-rain-heldout").run()
+    name = FolderDataset(STREETS / "dusk-rain-heldout").names[2]
+    images.button(key=f"target_use_{name}").click().run()
+    told = {key: value[0] if isinstance(value, list) else value for key, value in images.query_params.items()}
+    assert told["target_from"] == "streets:dusk-rain-heldout"
+    assert address.find_path("streets:dusk-rain-heldout") == str(STREETS / "dusk-rain-heldout")
+    assert address.find_path("streets:../..") is None
+    again = open_page(told=told)
+    assert again.session_state["choices"]["target"] == Choice(str(STREETS / "dusk-rain-heldout"), name)
+    assert not sentences(again)
 
 
 def test_labels_of_other_classes_are_one_sentence(images, world):
