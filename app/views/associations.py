@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
-OPACITY = {"0": 0.0, "200": 0.6, "1000": 0.4, "5000": 0.2}  # of a line: many may not hide the images
+OPACITY = {"0": 0.0, "200": 0.5, "1000": 0.2, "5000": 0.06}  # of a line: many may not hide the images
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
 VERDICTS = {"all": "All", "consistent": "Closed", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
@@ -133,7 +133,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
         markers=markers,
         links=links,
         lines=pair_lines(drawn, colouring, space, opacity),
-        active_layer={"source": "filtered", "target": "filtered"},
+        active_layer=dict.fromkeys(("source", "target"), None if len(drawn) else "filtered"),  # a layer would hide the lines
         scene="associations",
         opacity=0.4,
         switches=switches,

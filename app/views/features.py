@@ -28,7 +28,7 @@ MEANING = {
 }
 COLOURINGS = {"class": "Class", "domain": "Domain", "verdict": "Verdict"}
 LENGTHS = {"unit": "Direction", "full": "Direction and length"}
-METRIC_HEIGHT = 104  # room for a change, so that nothing moves when there is one
+METRIC_HEIGHT = 104
 FEWEST = 5  # sampled pixels that make a map
 
 
@@ -103,6 +103,9 @@ def _numbers(found: FeatureFindings, length: str, plain: DomainGap | None) -> No
     columns[3].metric(
         "Colours explain",
         f"{explained.sum():.0%}",
+        "three components",
+        delta_color="off",
+        delta_arrow="off",
         help="Share of the variance of both images' features that the principal components shown as red, green and blue hold. "
         "One basis and one scale for both images, 1st to 99th percentile.",
         height=METRIC_HEIGHT,
@@ -111,8 +114,16 @@ def _numbers(found: FeatureFindings, length: str, plain: DomainGap | None) -> No
 
 
 def _number(column, label: str, value: float, beside: float | None, formula: str, meaning: str) -> None:
-    change = None if beside is None or not math.isfinite(value - beside) else f"{value - beside:+.3f}"
-    column.metric(label, _show(value, 3), change, delta_color="inverse", help=formula, height=METRIC_HEIGHT)
+    is_change = beside is not None and math.isfinite(value - beside)
+    column.metric(
+        label,
+        _show(value, 3),
+        f"{value - beside:+.3f}" if is_change else "plain features",  # a line either way: nothing below moves
+        delta_color="inverse" if is_change else "off",
+        delta_arrow="auto" if is_change else "off",
+        help=formula,
+        height=METRIC_HEIGHT,
+    )
     column.caption(meaning)
 
 

@@ -8,6 +8,7 @@ const HELP = [
   ["drag", "pan"],
   ["double click · 0", "whole image"],
   ["1 – 9", "layer of this image on or off"],
+  ["Shift-drag", "choose the pixels of a rectangle", "takesRegions"], // only where somebody listens
   ["L", "similarity under the cursor on or off"],
   ["Z", "back to the pixel pinned before"],
   ["Esc", "clear"],
@@ -176,9 +177,11 @@ function connectBar(state) {
     help: () => toggleHelp(state),
   };
   for (const button of state.bar.querySelectorAll("[data-do]")) button.onclick = actions[button.dataset.do];
-  state.help.replaceChildren(
-    ...HELP.flatMap(([keys, meaning]) => [element("b", "", keys), element("span", "", meaning)]),
-  );
+}
+
+function showHelp({ help, overlay }) {
+  const rows = HELP.filter(([, , only]) => !only || overlay[only]);
+  help.replaceChildren(...rows.flatMap(([keys, meaning]) => [element("b", "", keys), element("span", "", meaning)]));
 }
 
 function toggleHelp(state, isOpen = state.help.hidden) {

@@ -86,7 +86,7 @@ function liveRaster(state, pane) {
   const pixels = new Uint32Array(pane.liveImage.data.buffer);
   const step = 255 / Math.max(row.high - row.low, 1e-12);
   const colours = state.liveColours;
-  for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[((row.values[i] - row.low) * step) | 0];
+  for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[((row.values[i] - row.low) * step + 0.5) | 0];
   context.putImageData(pane.liveImage, 0, 0);
   return canvas;
 }
