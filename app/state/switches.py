@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 
@@ -38,6 +38,13 @@ def peek(name: str, default: Value, *, among: Collection) -> Value:
 def remember(name: str, value: Value, default: Value) -> None:
     """Keep a switch; the next address that is written tells it while it differs from its default."""
     st.session_state.setdefault("switches", {})[name] = (value, default)
+
+
+def restore(defaults: Mapping[str, Value]) -> None:
+    """Put switches, and the widgets that show them, back to their defaults; for a callback, before the widgets are drawn."""
+    for name, default in defaults.items():
+        remember(name, default, default)
+        st.session_state[name] = default
 
 
 def describe() -> dict[str, str]:
