@@ -28,23 +28,31 @@ def get_view(pair: Pair, pixel: tuple[Domain, int], switches: dict):
     return View(pair.analysis, pair.source, pair.target, checkpoint, pixel, Switches(**switches))
 
 
-def preview(pair: Pair, view, name: str) -> bytes:
-    """A PNG of one figure for the screen."""
-    return _draw((pair.key, view.analysis.config, view.pixel, view.switches, name), view)
+def make_figure(pair: Pair, view, name: str):
+    """One figure of the pair, laid out; kept, because a look and each file start from it."""
+    return _draw(repr((pair.key, view.analysis.config, view.pixel, view.switches)), name, view)
 
 
-@st.cache_data(max_entries=24, show_spinner="Drawing the figure …", hash_funcs={object: repr})
-def _draw(key: tuple, _view) -> bytes:
-    from pca_core.figures.catalogue import draw_figure
+@st.cache_resource(max_entries=12, show_spinner="Drawing the figure …")
+def _draw(key: str, name: str, _view):
+    from pca_core.figures import catalogue
 
-    return draw_figure(key[-1], _view, "png", 1)
+    return catalogue.make_figure(name, _view)
 
 
-def figure_file(view, name: str, fmt: str, scale: float) -> Callable[[], bytes]:
-    """Makes the file once it is asked for."""
-    from pca_core.figures.catalogue import draw_figure
+def draw(kind: str, *told):
+    """A figure of :mod:`pca_core.figures.adaptation` by the name of its function, without ``draw_``."""
+    from pca_core.figures import adaptation
+    from pca_core.figures.style import make_figure
 
-    return lambda: draw_figure(name, view, fmt, scale)
+    return make_figure(getattr(adaptation, f"draw_{kind}"), *told)
+
+
+def render(figure, fmt: str, scale: float) -> bytes:
+    """A figure as the bytes of a file."""
+    from pca_core.figures.style import render_figure
+
+    return render_figure(figure, fmt, scale)
 
 
 def bundle_file(view, figures: Sequence[str], formats: Sequence[str], scale: float) -> Callable[[], bytes]:

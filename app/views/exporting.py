@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -34,30 +35,56 @@ def export_button(pair: Pair, page: str, pixel: tuple[Domain, int], switches: di
 
 @st.dialog("Export", width="large", icon=":material/download:")
 def _dialog(pair: Pair, page: str, view) -> None:
-    own = exporting.titles(page)
+    stem = _stem(f"{view.source.name}_{view.target.name}")
+    scale = _one_figure(page, exporting.titles(page), lambda name: exporting.make_figure(pair, view, name), stem)
+    _bundle(page, view, stem, scale)
+
+
+def figure_button(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
+    """The same for figures of no pair.
+
+    Args:
+        key: Of the widgets.
+        figures: Name → title.
+        make: Name → figure of :mod:`pca_core.figures`.
+        stem: Of the file names.
+    """
+    if st.button("Export figure", icon=":material/download:", key=f"export_{key}", type="tertiary"):
+        _figure_dialog(key, figures, make, _stem(stem))
+
+
+@st.dialog("Export", width="large", icon=":material/download:")
+def _figure_dialog(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
+    _one_figure(key, figures, make, stem)
+
+
+def _one_figure(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> float:
+    """Look at a figure, choose its format and size, take it; returns the size."""
     look, choose = st.columns([5, 3], gap="medium")
     with choose:
-        name = st.selectbox("Figure", list(own), format_func=own.get, key=f"export_figure_{page}")
+        name = st.selectbox("Figure", list(figures), format_func=figures.get, key=f"export_figure_{key}")
         fmt = st.segmented_control(
-            "Format", list(FORMATS), format_func=FORMATS.get, default="png", required=True, key=f"export_format_{page}",
+            "Format", list(FORMATS), format_func=FORMATS.get, default="png", required=True, key=f"export_format_{key}",
             help="SVG and PDF stay sharp at any size and keep text as text.",
         )  # fmt: skip
         scale = st.segmented_control(
-            "Size of a PNG", list(SCALES), format_func=SCALES.get, default=2, required=True, key=f"export_scale_{page}",
+            "Size of a PNG", list(SCALES), format_func=SCALES.get, default=2, required=True, key=f"export_scale_{key}",
             disabled=fmt != "png", help="1× is 150 pixels an inch, 4× is 600: what most journals ask of line art.",
         )  # fmt: skip
-        file_name = f"{_stem(view)}_{name}" + (f"_{scale}x.png" if fmt == "png" else f".{fmt}")
-        st.download_button(
-            "Download figure", exporting.figure_file(view, name, fmt, scale), file_name, exporting.MIME[fmt],
-            on_click="ignore", key=f"export_download_{page}", type="primary", width="stretch",
-        )  # fmt: skip
+        file_name = f"{stem}_{name}" + (f"_{scale}x.png" if fmt == "png" else f".{fmt}")
+        place = st.empty()
         st.caption(escape(file_name))
     with look.container(height=430, border=False, key="export_preview"):
-        st.image(exporting.preview(pair, view, name), width="stretch")
-    _bundle(page, view, scale)
+        figure = make(name)
+        st.image(exporting.render(figure, "png", 1), width="stretch")
+    place.download_button(
+        "Download figure", lambda: exporting.render(figure, fmt, scale), file_name, exporting.MIME[fmt],
+        on_click="ignore", key=f"export_download_{key}", type="primary", width="stretch",
+    )  # fmt: skip
+    return scale
 
 
-def _bundle(page: str, view, scale: float) -> None:
+def _bundle(page: str, view, stem: str, scale: float) -> None:
     everything = exporting.titles()
     st.divider()
     left, right = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
@@ -66,12 +93,12 @@ def _bundle(page: str, view, scale: float) -> None:
         key=f"export_bundle_figures_{page}", help=BUNDLE_HELP,
     )  # fmt: skip
     right.download_button(
-        "Download bundle (zip)", exporting.bundle_file(view, chosen, tuple(FORMATS), scale), f"{_stem(view)}_bundle.zip",
+        "Download bundle (zip)", exporting.bundle_file(view, chosen, tuple(FORMATS), scale), f"{stem}_bundle.zip",
         exporting.MIME["zip"], on_click="ignore", key=f"export_bundle_{page}", width="stretch", disabled=not chosen,
     )  # fmt: skip
     st.caption("Each figure as PNG, SVG and PDF, arrays, tables, inputs, and the recipe that makes the figures again.")
 
 
-def _stem(view) -> str:
-    """Both images in a file name."""
-    return re.sub(r"[^\w.-]+", "_", f"{view.source.name}_{view.target.name}")[:80]
+def _stem(name: str) -> str:
+    """A name as the beginning of a file name."""
+    return re.sub(r"[^\w.-]+", "_", name)[:80]

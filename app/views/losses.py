@@ -126,6 +126,7 @@ def _images(pair: cache.Pair, view: LossView) -> None:
             "target": "paid" if view.payer == "target" else gradient if view.reached == "target" else "prediction",
         },
         scene="losses",
+        switches={"loss": view.pick, "weights": view.weights},
     )
     for column, pane, one in zip(st.columns(2, gap="large"), pair.panes, places, strict=True):
         entries = [describe_pixel(ledger, view.ledgers[1], view.weights, one, places[one]) for ledger in view.ledgers]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from pca_core.figures import aggregation, associations, features, segmentation, trace
-from pca_core.figures.style import Format, fix_layout, paper, render_figure
+from pca_core.figures import aggregation, associations, features, losses, segmentation, style, trace
+from pca_core.figures.style import Format, render_figure
 from pca_core.figures.view import View
 
 
@@ -41,6 +41,8 @@ FIGURES = {
     "feature_colours": FigureKind("Features as colours", "features", features.draw_feature_colours),
     "feature_map": FigureKind("Map of sampled pixels", "features", features.draw_feature_map),
     "class_distances": FigureKind("Class centroids", "features", features.draw_class_distances),
+    "losses": FigureKind("Who pays, and what is reached", "losses", losses.draw_losses),
+    "ledger": FigureKind("Terms and spread of the gradient", "losses", losses.draw_ledger),
 }
 
 
@@ -59,8 +61,7 @@ def make_figure(name: str, view: View) -> Figure:
     Raises:
         KeyError: On an unknown name.
     """
-    with paper():
-        return fix_layout(FIGURES[name].draw(view))
+    return style.make_figure(FIGURES[name].draw, view)
 
 
 def draw_figure(name: str, view: View, fmt: Format = "png", scale: float = 2) -> bytes:
