@@ -107,7 +107,8 @@ def _inference(left: DeltaGenerator, right: DeltaGenerator, found: SpreadFinding
 
 
 def _share(column: DeltaGenerator, label: str, value: float, before: float | None, formula: str) -> None:
-    column.metric(label, f"{value:.1%}", None if before is None else f"{100 * (value - before):+.1f}", help=formula)
+    shown = f"{value:.1%}".replace("100.0%", "100%")  # has room at 1024 pixels
+    column.metric(label, shown, None if before is None else f"{100 * (value - before):+.1f}", help=formula)
 
 
 @st.fragment

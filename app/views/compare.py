@@ -51,8 +51,12 @@ def render() -> None:
 def _choose_nets(nets: dict[str, str]) -> tuple[str | None, str | None]:
     if len(nets) < 2:
         st.subheader("Nothing to compare yet", anchor=False)
-        st.markdown("There is one net only. Adapt it to your images, or load another checkpoint on the Images page.")
-        st.page_link(session.page("adapt"), label="Adapt the net")
+        st.markdown(
+            "There is one net only. Adapt it to your images, or load another checkpoint on the Images page; both nets are then "
+            "laid over the same image with a divider between them: changed pixels, classes beside the controls, and the same "
+            "pixel's trace under either net."
+        )
+        st.page_link(session.page("adapt"), label="Adapt the net", icon=":material/arrow_forward:")
         return None, None
     names = list(nets)
     runs = [name for name in names if "·" in name]

@@ -38,7 +38,7 @@ def said(app: AppTest) -> str:
 def of_core(analysis, alpha: float) -> dict[str, str]:  # noqa: F811
     effect, reach = alpha_effects(analysis, (alpha,))[0], measure_reach(analysis, alpha)
     return {
-        "Reach": f"{reach.pulled:.1%}",
+        "Reach": f"{reach.pulled:.1%}".replace("100.0%", "100%"),
         "Spread": f"{reach.spread:.1%}",
         "Flips": f"{effect.flips:.1%}",
         "Closed cycles": f"{effect.rate:.1%}",

@@ -206,7 +206,9 @@ function showKey(state) {
     entries.push(entry);
   }
   entries.push(...lineEntries(state.overlay.lines));
-  state.bar.querySelector(".li-key").replaceChildren(...entries);
+  const key = state.bar.querySelector(".li-key");
+  key.replaceChildren(...entries);
+  if (entries.length) key.classList.add("is-used");
 }
 
 // Colours of the thin lines that are there, with how many each has.
