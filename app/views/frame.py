@@ -51,8 +51,8 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
 ) -> None:
     """The linked images of the pair with live features and the probes; a click pins its pixel for every page.
 
-    See :func:`linked_images`. Below them stands the export of the page that ``key`` names; ``switches`` tells it what the page has
-    chosen.
+    See :func:`linked_images`. Below them stands the export of the page that ``key`` names; ``switches`` tells it what the page
+    has chosen.
     """
     step = tour.get_step()
     if step is not None:
