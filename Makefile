@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test lint bench bench-adaptation clean
+.PHONY: app test lint bench bench-app bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -23,6 +23,9 @@ lint: $(VENV)/.dev                   ## check style
 
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
+
+bench-app: $(VENV)/.dev              ## print how the app feels: hover, click, page switch, first picture, pan
+	$(BIN)/python benchmarks/app.py
 
 bench-adaptation: $(VENV)/.dev        ## print what adaptation gains beside its controls (half an hour on two cores)
 	$(BIN)/python benchmarks/adaptation.py --ablation

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig
 
-PRESET_NAMES = {"quick": "Quick · minutes on a CPU", "plca-paper": "As in the paper · days on GPUs"}
+PRESET_NAMES = {"quick": "Quick", "plca-paper": "As in the paper"}
 NORMS = {"shared": "Shared", "frozen": "Frozen", "per-domain": "One set a domain"}
 LAYERS = {
     "method": "As the method has it",
@@ -24,7 +24,13 @@ def adaptation_controls() -> AdaptationConfig:
     method = st.selectbox("Method", list(METHODS), format_func=lambda name: METHODS[name].title, key="adapt_method")
     st.caption(METHODS[method].explanation)
     left, steps, seed = st.columns([2, 1, 1])
-    preset_name = left.selectbox("Preset", list(PRESETS), format_func=lambda name: PRESET_NAMES[name], key="adapt_preset")
+    preset_name = left.selectbox(
+        "Preset",
+        list(PRESETS),
+        format_func=PRESET_NAMES.get,
+        key="adapt_preset",
+        help="Quick takes minutes on a CPU; as in the paper, days on GPUs. Every knob can be changed afterwards.",
+    )
     preset = PRESETS[preset_name]
     is_gradient_based = METHODS[method].is_gradient_based
     config = replace(

@@ -50,10 +50,11 @@ def association_controls() -> AssociationConfig:
     return session.get_config()
 
 
-def choice(label: str, name: str, options: dict[str, str], default: str, **widget: object) -> str:
-    """One of a few (value -> text), remembered as ``name``."""
+def choice(label: str, name: str, options: dict[str, str], default: str, *, wraps: bool = False, **widget: object) -> str:
+    """One of a few (value -> text), remembered as ``name``; ``wraps`` for more than fit in a line of a narrow window."""
     value = switches.recall(name, default, among=options)
-    picked = st.segmented_control(label, list(options), format_func=options.get, default=value, required=True, key=name, **widget)
+    show = st.pills if wraps else st.segmented_control
+    picked = show(label, list(options), format_func=options.get, default=value, required=True, key=name, **widget)
     _keep(name, picked, default)
     return picked
 
@@ -68,6 +69,13 @@ def toggle(label: str, name: str, default: bool, **widget: object) -> bool:
 def slider(label: str, name: str, low: float, high: float, default: float, step: float, **widget: object) -> float:
     """A number of a range, remembered as ``name``; all four of one type."""
     value = st.slider(label, low, high, switches.recall(name, default, within=(low, high)), step, key=name, **widget)
+    _keep(name, value, default)
+    return value
+
+
+def number(label: str, name: str, low: float, high: float, default: float, step: float, **widget: object) -> float:
+    """A number to type, remembered as ``name``; all four of one type."""
+    value = st.number_input(label, low, high, switches.recall(name, default, within=(low, high)), step, key=name, **widget)
     _keep(name, value, default)
     return value
 

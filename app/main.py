@@ -19,8 +19,9 @@ st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
 wait_for_warm_up()
 
 # What is heavy is loaded by now.
+from app.state import features as features_state  # noqa: E402
 from app.state import session, tour  # noqa: E402
-from app.views import adapt, aggregation, associations, compare, features, images, segmentation, topbar, trace  # noqa: E402
+from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, topbar, trace  # noqa: E402
 
 PAGES = {
     "images": st.Page(images.render, title="Images", url_path="images"),
@@ -29,6 +30,7 @@ PAGES = {
     "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
     "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
     "features": st.Page(features.render, title="Features", url_path="features"),
+    "losses": st.Page(losses.render, title="Losses", url_path="losses"),
     "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }
@@ -49,3 +51,4 @@ if jump not in (None, name):
 session.write_address()
 topbar.show(name)
 page.run()
+features_state.preload()

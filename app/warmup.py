@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-PAGES = ("images", "trace", "associations", "aggregation", "segmentation", "features", "adapt", "compare")
+PAGES = ("images", "trace", "associations", "aggregation", "segmentation", "features", "losses", "adapt", "compare")
 
 
 class WarmUp:

@@ -81,6 +81,12 @@ def overlay_hubness(image: np.ndarray, association: Association, opacity: float 
     return overlay_values(image, hubness_map(association), opacity, is_log=True)
 
 
+def overlay_gap(image: np.ndarray, is_gap: np.ndarray, opacity: float = 0.6) -> np.ndarray:
+    """Lay orange over the feature pixels of ``is_gap`` (h, w) bool; the rest of the (H, W, 3) uint8 image stays as it is."""
+    mask = _grow(is_gap.astype(np.uint8), image)[..., None] > 0
+    return np.where(mask, _blend(image, np.full((*is_gap.shape, 3), INCONSISTENT, np.uint8), opacity), image)
+
+
 def draw_pairs(
     source: np.ndarray,
     target: np.ndarray,
@@ -121,5 +127,9 @@ def _centres(index: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) ->
 
 
 def _blend(image: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
-    grown = cv2.resize(np.ascontiguousarray(colours), image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return cv2.addWeighted(image, 1 - opacity, grown, opacity, 0)
+    return cv2.addWeighted(image, 1 - opacity, _grow(colours, image), opacity, 0)
+
+
+def _grow(values: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """(h, w, …) uint8 at the size of the image; each value fills its cell."""
+    return cv2.resize(np.ascontiguousarray(values), image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)

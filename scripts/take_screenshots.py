@@ -24,13 +24,28 @@ from pca_core.runs import RunStore
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((1440, 900), (1024, 768))
+READY = ".li-root[data-ready=true]"
 PAGES = {
-    "trace": ("/", ".li-root[data-ready=true]"),
     "images": ("/images", "img"),
+    "trace": ("/", READY),
+    "associations": ("/associations", READY),
+    "aggregation": ("/aggregation", READY),
+    "segmentation": ("/segmentation", READY),
+    "features": ("/features", READY),
+    "losses": ("/losses", READY),
     "adapt": ("/adapt", "text=New run"),
     "compare": ("/compare", "text=Compare"),
 }
-SHOWN = "/?source=noon_0001&target=dusk_rain_0001"  # with the pixel that the app opens on
+PAIR = "source=noon_0001&target=dusk_rain_0001"  # with the pixel that the app opens on
+SHOWN = {  # what the docs show: the address, and the height of the picture
+    "images": ("/images", 1150),
+    "trace": ("/", 900),
+    "associations": (f"/associations?{PAIR}&pairs_lines=1000", 1250),
+    "aggregation": (f"/aggregation?{PAIR}", 1100),
+    "segmentation": (f"/segmentation?{PAIR}", 1350),
+    "features": (f"/features?{PAIR}", 1400),
+    "losses": (f"/losses?{PAIR}", 1250),
+}
 
 
 @contextmanager
@@ -60,8 +75,9 @@ def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector(wait_for, timeout=90_000)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=90_000)
     page.wait_for_timeout(2500)
-    page.screenshot(path=file)
+    page.screenshot(path=file, **({"type": "jpeg", "quality": 84} if file.suffix == ".jpg" else {}))
     context.close()
 
 
@@ -101,7 +117,8 @@ def main() -> None:
                         file = arguments.check / f"{name}_{size[0]}_{scheme}.png"
                         shoot(browser, url + path, file, selector, size, scheme)
         else:
-            shoot(browser, url + SHOWN, arguments.out / "trace.png", PAGES["trace"][1], (1440, 900), "light")
+            for name, (path, height) in SHOWN.items():
+                shoot(browser, url + path, arguments.out / f"{name}.jpg", PAGES[name][1], (1440, height), "light")
             shoot_runs(browser, url, arguments.out)
         browser.close()
 

@@ -31,7 +31,7 @@ def alpha_curves(effects: Sequence[AlphaEffect], alpha: float) -> go.Figure:
                 line={"color": colour, "width": 2},
                 hovertemplate="α %{x:g}: %{y:.1%}<extra>%{fullData.name}</extra>",
             )
-    figure.add_vline(x=alpha, line={"color": "#888", "dash": "dot"}, annotation_text=f"α {alpha:g}")
+    figure.add_vline(x=alpha, line={"color": "#888", "dash": "dot"}, annotation_text=f"α {alpha:g}", annotation_position="top")
     figure.update_xaxes(title="Spatial aggregation α")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_layout(height=300, margin={"l": 10, "r": 10, "t": 24, "b": 10}, legend={"orientation": "h", "y": -0.28})

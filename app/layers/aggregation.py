@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from app.components.linked_images import Layer
-from app.layers.maps import class_layer, code_layer, value_layer
+from app.layers.maps import class_layer, value_layer
 from app.state.aggregation import SpreadFindings
-from pca_core.render import CONSISTENT, INCONSISTENT
+from pca_core.render import INCONSISTENT
 from pca_core.types import FeaturePair, LabelSpace
 
-FLIPS = {"same match": CONSISTENT, "another match": INCONSISTENT}
+FLIPS = ("same match", "another match")
 
 
 def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: FeaturePair, space: LabelSpace) -> list[Layer]:
@@ -18,7 +18,7 @@ def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: Feature
     pull_limits = (0.0, float(max(found.reach_without.pull.max(), found.reach_with.pull.max())))
     gradient_limits = (0.0, float(max(found.reach_without.gradient.max(), found.reach_with.gradient.max())))
     layers = [
-        code_layer("flips", "Flips", "source", found.flips.astype(np.uint8), FLIPS),
+        _flip_layer(found.flips),
         class_layer("labels", "Labels", "source", pair.source_labels.cpu().numpy(), space),
         class_layer("prediction", "Prediction", "source", pair.source_prediction.cpu().numpy(), space),
         value_layer("weights", "Borrows from", "target", weights, "× even share", is_log=True),
@@ -36,3 +36,12 @@ def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: Feature
     if pair.target_labels is not None:
         layers.append(class_layer("labels", "Labels", "target", pair.target_labels.cpu().numpy(), space))
     return layers
+
+
+def _flip_layer(flips: np.ndarray) -> Layer:
+    """Only source pixels with another match are covered: the photograph shows where nothing changes."""
+    palette, alpha = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
+    palette[1], alpha[1] = INCONSISTENT, 255
+    return Layer(
+        "flips", "Flips", "source", flips.astype(np.uint8), palette, alpha, ((FLIPS[1], INCONSISTENT),), value_names=FLIPS
+    )

@@ -1,18 +1,21 @@
 """What the page's address says of a session, and how a folder is named in it.
 
 An address can come from anybody, so it never holds a path: it holds a short name, which leads only to folders and files that
-this server was started with or that were opened on it.
+this server was started with or that were opened on it, and to the built-in streets, which every server has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
+from app.state.defaults import BUILT_IN_NAMES
 from pca_core.association import AssociationConfig
 from pca_core.data import content_hash
+from pca_core.data.streets import PREFIX, STREETS, find_streets
 from pca_core.types import Domain
 
 SWITCHES = {"level": str, "alpha": float, "top_k": int, "mutual": lambda text: text == "True"}
@@ -27,6 +30,8 @@ def _paths_by_name() -> dict[str, str]:
 
 def name_path(path: str) -> str:
     """The short name of a path that this server has opened; from now on addresses with it lead there."""
+    if Path(path).parent == STREETS:
+        return PREFIX + Path(path).name
     known = _paths_by_name()
     name = content_hash(path.encode(errors="surrogateescape"))[:NAME_LENGTH]
     known[name] = path
@@ -37,6 +42,8 @@ def name_path(path: str) -> str:
 
 def find_path(name: str) -> str | None:
     """The path of a short name, or None when this server has not opened it since it was started."""
+    if name in BUILT_IN_NAMES:
+        return str(find_streets(name))
     return _paths_by_name().get(name)
 
 

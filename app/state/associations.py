@@ -111,5 +111,4 @@ def known_flows(pair: Pair) -> tuple[Flow, ...]:
 def get_flow(pair: Pair) -> Flow:
     """The columns of the flow matrix; the switch itself stands below the images."""
     known = known_flows(pair)
-    picked = st.session_state.get(FLOW)  # just now, by the switch that this run has not come to yet
-    return picked if picked in known else switches.recall(FLOW, known[0], among=known)
+    return switches.peek(FLOW, known[0], among=known)

@@ -14,13 +14,14 @@ from app.components.linked_images import ImagePane, pack_features, pack_images
 from pca_core.analysis.live_features import compress_features
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
-from pca_core.data import FolderDataset, content_hash, open_dataset, read_image, read_label, resize_image
+from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset, read_image, read_label, resize_image
 from pca_core.device import pick_device
 from pca_core.inference import Segmentation, make_pair, segment
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.types import Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
+THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
 
 
 @st.cache_resource(show_spinner=False)
@@ -77,16 +78,24 @@ def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, sp
     return Sample(name, side, pixels, ids, None if ids is None else space)
 
 
-def get_thumbnail(folder: str, side: Domain, name: str, height: int = 160) -> np.ndarray:
-    """A small (h, w, 3) uint8 copy of an image in a folder, made anew when the image changed."""
+def get_thumbnail(folder: str, side: Domain, name: str) -> bytes:
+    """A small JPEG of an image in a folder, made anew when the image changed."""
     path = str(get_dataset(folder, side).image_path(name))
-    return _shrink(path, _stamp(path), height)
+    return _shrink(path, _stamp(path))
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def _shrink(path: str, stamp: int, height: int) -> np.ndarray:
-    image = read_image(path)
-    return resize_image(image, (height, max(1, round(image.shape[1] * height / image.shape[0]))))
+@st.cache_resource(max_entries=1024, show_spinner=False)
+def _shrink(path: str, stamp: int) -> bytes:
+    return make_thumbnail(read_image(path))
+
+
+def make_thumbnail(image: np.ndarray) -> bytes:
+    """JPEG of :data:`THUMBNAIL_HEIGHT`; a wide panorama is cut to its middle."""
+    height, width = image.shape[:2]
+    most = round(height * 4)
+    left = max(0, (width - most) // 2)
+    image = image[:, left : left + most]
+    return encode_jpeg(resize_image(image, (THUMBNAIL_HEIGHT, max(1, round(image.shape[1] * THUMBNAIL_HEIGHT / height)))), 80)
 
 
 def get_checkpoint(path: str) -> Checkpoint:

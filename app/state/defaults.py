@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pca_core.data.streets import BUILT_IN_NET, STREETS
+from pca_core.data.streets import BUILT_IN_NET, DOMAINS, HELD_OUT, PREFIX, STREETS
 
 BUILT_IN = {"source": STREETS / "noon", "target": STREETS / "dusk-rain"}
+BUILT_IN_NAMES = tuple(PREFIX + domain + part for domain in DOMAINS for part in ("", HELD_OUT))
 BUILT_IN_CHECKPOINT = BUILT_IN_NET
 
 

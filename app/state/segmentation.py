@@ -27,9 +27,13 @@ class SideFindings:
 
 def get_findings(pair: Pair, alpha: float) -> dict[Domain, SideFindings]:
     """Both sides, aggregated with ``alpha``."""
-    path = session.get_checkpoint_path()
-    samples: dict[Domain, Sample] = {"source": pair.source, "target": pair.target}
-    return {side: _find(pair.key, side, alpha, pair.analysis, sample, path) for side, sample in samples.items()}
+    return {side: get_side(pair, side, alpha) for side in ("source", "target")}
+
+
+def get_side(pair: Pair, side: Domain, alpha: float) -> SideFindings:
+    """One side, aggregated with ``alpha``."""
+    sample = pair.source if side == "source" else pair.target
+    return _find(pair.key, side, alpha, pair.analysis, sample, session.get_checkpoint_path())
 
 
 @st.cache_resource(max_entries=16, show_spinner="Segmenting the pair both ways …")

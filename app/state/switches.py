@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 
@@ -32,9 +32,22 @@ def recall(name: str, default: Value, *, among: Collection | None = None, within
     return type(default)(min(max(value, within[0]), within[1])) if within is not None else value
 
 
+def peek(name: str, default: Value, *, among: Collection) -> Value:
+    """The value of a switch whose widget comes later in this run: what was picked just now, else what is remembered."""
+    picked = st.session_state.get(name)
+    return picked if picked in among else recall(name, default, among=among)
+
+
 def remember(name: str, value: Value, default: Value) -> None:
     """Keep a switch; the next address that is written tells it while it differs from its default."""
     st.session_state.setdefault("switches", {})[name] = (value, default)
+
+
+def restore(defaults: Mapping[str, Value]) -> None:
+    """Put switches, and the widgets that show them, back to their defaults; for a callback, before the widgets are drawn."""
+    for name, default in defaults.items():
+        remember(name, default, default)
+        st.session_state[name] = default
 
 
 def describe() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app.components.linked_images import Marker
@@ -14,6 +16,11 @@ from app.state.aggregation import SpreadFindings
 from app.views.frame import get_target_pixel, open_pair, show_images
 from pca_core.analysis.spreading import describe_loan, reference_alpha
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from pca_core.analysis.spreading import AlphaEffect
+
 SHOWN = {
     "weights": "Borrows from",
     "entropy": "Entropy",
@@ -22,14 +29,13 @@ SHOWN = {
     "gradient": "Gradient",
 }
 MEANING = {
-    "weights": "How much the pinned target pixel borrows from each other one: w_jj' as a multiple of an even share 1/T.",
+    "weights": "What the pinned target pixel borrows from each other one: w_jj' as a multiple of an even share, 1/T.",
     "entropy": "How widely each target pixel borrows: 0 from one pixel, 1 from all alike. Low values keep details apart.",
     "lent": "What all pixels together borrow from this one, Σ_j w_jj'. Large values are the hubs of aggregation.",
-    "pull": "Cycle-consistent pairs that pull on each target pixel: those that end on it, and through α those that end on pixels "
-    "which borrow from it. Compare the two buttons under the target: without aggregation most pixels get none.",
-    "gradient": "Length of the loss's gradient on each target feature. The softmax pushes every pixel a little, so none is quite "
-    "zero; what counts is how evenly it spreads. Compare the two buttons under the target.",
+    "pull": "Closed cycles that pull on each target pixel: those that end on it and, through α, on pixels that borrow from it.",
+    "gradient": "Length of the loss's gradient on each target feature. The softmax pushes every pixel a little: see the spread.",
 }
+WITHOUT_LABELS = "Target labels would tell the mIoU of aggregated inference and which matches are correct."
 FIRST_LAYER = {"pull": "pull_on", "gradient": "gradient_on"}
 
 
@@ -44,52 +50,75 @@ def render() -> None:
     found = aggregation.get_findings(pair, alpha)
     _numbers(found, alpha)
     _images(pair, found)
-    _curves(found, alpha)
+    _curves(aggregation.get_effects(pair), alpha)
 
 
 def _numbers(found: SpreadFindings, alpha: float) -> None:
-    before, after = found.effects[0], found.effect
-    columns = st.columns(6)
-    columns[0].metric(
-        "Target pixels pulled on",
-        f"{found.reach_with.pulled:.1%}",
-        f"{100 * (found.reach_with.pulled - found.reach_without.pulled):+.1f}",
-        help="Share of target pixels that cycle-consistent pairs pull on noticeably (at least 1 % of an even share), and the "
-        "change against no aggregation. This is the point of spatial aggregation.",
+    """What this α changes, each number beside α = 0."""
+    before, after, columns = found.effect_without, found.effect, st.columns(7)
+    _share(
+        columns[0],
+        "Reach",
+        found.reach_with.pulled,
+        found.reach_without.pulled,
+        "Share of target pixels that closed cycles pull on noticeably, with at least 1 % of an even share, and the change "
+        "against no aggregation. This is the point of spatial aggregation.",
     )
-    columns[1].metric(
-        "Gradient spread",
-        f"{found.reach_with.spread:.1%}",
-        f"{100 * (found.reach_with.spread - found.reach_without.spread):+.1f}",
-        help="exp(entropy of the gradient norms) / T: over how many target pixels the gradient of the association loss "
-        "effectively spreads.",
+    _share(
+        columns[1],
+        "Spread",
+        found.reach_with.spread,
+        found.reach_without.spread,
+        "exp(entropy of ‖∂L/∂F_j‖) / T: over how many target pixels the gradient of the association loss effectively spreads. "
+        "The softmax pushes on every pixel, with aggregation and without it.",
     )
-    columns[2].metric(
-        "Matches that flip", f"{after.flips:.1%}", help=f"Source pixels whose j* under α = {alpha:g} is another than under α = 0."
-    )
-    columns[3].metric(
-        "Closed cycles", f"{after.rate:.1%}", f"{100 * (after.rate - before.rate):+.1f}", help="|Î| / labelled source pixels."
-    )
-    columns[4].metric(
+    _share(columns[2], "Flips", after.flips, None, f"Source pixels whose j* under α = {alpha:g} is another than under α = 0.")
+    _share(columns[3], "Closed cycles", after.rate, before.rate, "|Î| / labelled source pixels.")
+    _share(
+        columns[4],
         "Coverage",
-        f"{after.coverage:.1%}",
-        f"{100 * (after.coverage - before.coverage):+.1f}",
-        help="Distinct j* / all target pixels. Borrowing makes pixels alike, so it often falls.",
+        after.coverage,
+        before.coverage,
+        "Distinct j* / all target pixels. Borrowing makes pixels alike, so it often falls.",
     )
-    columns[5].metric(
-        "Prediction changes",
-        f"{found.changed:.1%}",
-        help="Target pixels that aggregated inference (features and predictions aggregated) gives another class.",
+    _inference(columns[5], columns[6], found)
+    sizes = [round(reach.pulled * reach.pull.size) for reach in (found.reach_without, found.reach_with)]
+    st.caption(
+        f"Closed cycles pull on **{sizes[0]:,}** of {found.reach_with.pull.size:,} target pixels without aggregation, "
+        f"on **{sizes[1]:,}** with α = {alpha:g}." + ("" if found.miou is not None else f" {WITHOUT_LABELS}")
     )
+
+
+def _inference(left: DeltaGenerator, right: DeltaGenerator, found: SpreadFindings) -> None:
+    """What aggregated inference changes."""
+    _share(
+        left,
+        "New classes",
+        found.changed,
+        None,
+        "Pixels of the target image that get another class by aggregated inference: features F̂ = (1−α) F + α Σ w F are "
+        "classified, then the predictions are aggregated likewise. See the layer Aggregated prediction.",
+    )
+    formula = "Mean IoU of the target under aggregated inference, in points, and the change against plain inference."
+    if found.miou is None:
+        right.metric("Target mIoU", "–", help=f"{formula} It needs target labels.")
+    else:
+        right.metric("Target mIoU", f"{found.miou:.1f}", f"{found.miou - found.miou_without:+.1f}", help=formula)
+
+
+def _share(column: DeltaGenerator, label: str, value: float, before: float | None, formula: str) -> None:
+    shown = f"{value:.1%}".replace("100.0%", "100%")  # has room at 1024 pixels
+    column.metric(label, shown, None if before is None else f"{100 * (value - before):+.1f}", help=formula)
 
 
 @st.fragment
 def _images(pair: cache.Pair, found: SpreadFindings) -> None:
     """What a click changes."""
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         shown = choice("Shown on the target", "aggregation_map", SHOWN, "weights")
-    right.caption(MEANING[shown])
+    with right.container(height=64, border=False, vertical_alignment="bottom"):  # two lines or three: nothing below moves
+        st.caption(MEANING[shown])
     index = get_target_pixel(pair)
     loan = describe_loan(pair.analysis, index)
     show_images(
@@ -117,16 +146,16 @@ def _images(pair: cache.Pair, found: SpreadFindings) -> None:
     four.metric("From its surroundings", f"{loan.near_share:.1%}", help="Share of weight at most 4 rows and columns away.")
 
 
-def _curves(found: SpreadFindings, alpha: float) -> None:
+def _curves(effects: list[AlphaEffect], alpha: float) -> None:
     left, right = st.columns([3, 2], gap="large")
-    left.plotly_chart(alpha_curves(found.effects, alpha), key="alpha_curves", config=PLAIN)
+    left.plotly_chart(alpha_curves(effects, alpha), key="alpha_curves", config=PLAIN)
     right.dataframe(
         {
-            "α": [effect.alpha for effect in found.effects],
-            "Flips": [f"{effect.flips:.1%}" for effect in found.effects],
-            "Closed": [f"{effect.rate:.1%}" for effect in found.effects],
-            "Coverage": [f"{effect.coverage:.1%}" for effect in found.effects],
-            "Correct": ["–" if effect.correct_rate is None else f"{effect.correct_rate:.1%}" for effect in found.effects],
+            "α": [effect.alpha for effect in effects],
+            "Flips": [f"{effect.flips:.1%}" for effect in effects],
+            "Closed": [f"{effect.rate:.1%}" for effect in effects],
+            "Coverage": [f"{effect.coverage:.1%}" for effect in effects],
+            "Correct": ["–" if effect.correct_rate is None else f"{effect.correct_rate:.1%}" for effect in effects],
         },
         hide_index=True,
         height=213,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
-OPACITY = {"0": 0.0, "200": 0.6, "1000": 0.4, "5000": 0.2}  # of a line: many may not hide the images
+OPACITY = {"0": 0.0, "200": 0.5, "1000": 0.2, "5000": 0.06}  # of a line: many may not hide the images
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
 VERDICTS = {"all": "All", "consistent": "Closed", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
@@ -51,7 +51,8 @@ def _pairs(pair: cache.Pair) -> None:
     drawn = thin_pairs(chosen, int(count))
     with place.container(height=60, border=False, key="pairs_said"):  # two lines, so that nothing below moves
         st.caption(_say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names))
-    _images(pair, chosen, drawn, colouring, OPACITY[count])
+    switches = {"lines": int(count) or 1000, "line_colour": colouring, "keep": replace(keep, flow=flow, cell=cell), "flow": flow}
+    _images(pair, chosen, drawn, switches, OPACITY[count])
     pair_charts.show(pair, found, in_matrix, chosen, flow, cell)
 
 
@@ -115,7 +116,8 @@ def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, in
     return f"**{chosen:,}** of {total:,} pairs pass{which}{clear}; {drawn:,} drawn."
 
 
-def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: str, opacity: float) -> None:
+def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: dict, opacity: float) -> None:
+    colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
     trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False) if pins.get_pixel() else None
@@ -131,9 +133,10 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, colouring: 
         markers=markers,
         links=links,
         lines=pair_lines(drawn, colouring, space, opacity),
-        active_layer={"source": "filtered", "target": "filtered"},
+        active_layer=dict.fromkeys(("source", "target"), None if len(drawn) else "filtered"),  # a layer would hide the lines
         scene="associations",
         opacity=0.4,
+        switches=switches,
     )
     with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
         words, way = st.columns([9, 2], vertical_alignment="center")

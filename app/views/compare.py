@@ -10,8 +10,9 @@ from app.components.before_after import before_after
 from app.figures.bars import class_bars, share_bars
 from app.figures.matrices import flow_change
 from app.figures.style import PLAIN
-from app.state import cache, comparison, pins, session
+from app.state import cache, comparison, exporting, pins, session
 from app.text import escape
+from app.views.exporting import figure_button
 from pca_core.association import AssociationConfig, describe_trace
 from pca_core.checks import InputError
 from pca_core.comparison import OUTCOMES, NetScore, Report, compare_trace, overlay_outcome, pack_net, to_csv, write_report
@@ -20,6 +21,8 @@ from pca_core.render import overlay_classes
 from pca_core.runs.summary import SCORED_ON_LABELS
 from pca_core.types import Sample
 
+BEFORE_AFTER = {"before_after": "Before and after"}
+NET_SCORES = {"classes": "Class by class"}
 VIEWS = ("Segmentation", "Changed pixels", "Image")
 FLIPS = {
     "now right": ("Turned right", "green"),
@@ -48,8 +51,12 @@ def render() -> None:
 def _choose_nets(nets: dict[str, str]) -> tuple[str | None, str | None]:
     if len(nets) < 2:
         st.subheader("Nothing to compare yet", anchor=False)
-        st.markdown("There is one net only. Adapt it to your images, or load another checkpoint on the Images page.")
-        st.page_link(session.page("adapt"), label="Adapt the net")
+        st.markdown(
+            "There is one net only. Adapt it to your images, or load another checkpoint on the Images page; both nets are then "
+            "laid over the same image with a divider between them: changed pixels, classes beside the controls, and the same "
+            "pixel's trace under either net."
+        )
+        st.page_link(session.page("adapt"), label="Adapt the net", icon=":material/arrow_forward:")
         return None, None
     names = list(nets)
     runs = [name for name in names if "·" in name]
@@ -123,6 +130,7 @@ def _one_image(before: str, after: str, sample: Sample, folder: str) -> None:
             key="compare_outcomes",
             config=PLAIN,
         )
+        figure_button("compare_image", BEFORE_AFTER, lambda _: exporting.draw("before_after", found, space), sample.name)
 
 
 def _all_images(nets: dict[str, str], before: str, after: str, folder: str, sample: Sample) -> None:
@@ -155,6 +163,8 @@ def _show_scores(scores: list[NetScore], before: str, after: str, sample: Sample
             column.metric(label, f"{one.entropy:.3f}", delta, delta_color="off", help="Mean entropy of the predictions, 0 to 1.")
     st.caption(SCORED_ON_LABELS if is_scored else "No labels here: what is shown is label-free, and surer need not mean better.")
     st.plotly_chart(class_bars(scores, space), key="compare_classes", config=PLAIN)
+    count = len(cache.get_dataset(folder, "target", "error", space))
+    figure_button("compare_scores", NET_SCORES, lambda _: exporting.draw("net_scores", scores, space, count), Path(folder).name)
     one, two, three = st.columns(3)
     one.download_button(
         "Metrics (CSV)", data=lambda: to_csv(scores, space.class_names), file_name="comparison.csv", on_click="ignore",

@@ -12,7 +12,7 @@ from app.components.linked_images import Marker
 from app.controls import choice, toggle
 from app.figures.feature_map import Colouring, colour_by_class, colour_by_domain, colour_by_verdict, feature_map
 from app.layers.features import feature_layers
-from app.state import cache, features
+from app.state import cache, features, switches
 from app.state.features import FeatureFindings
 from app.text import escape
 from app.views.frame import get_pixel, open_pair, show_images
@@ -28,7 +28,7 @@ MEANING = {
 }
 COLOURINGS = {"class": "Class", "domain": "Domain", "verdict": "Verdict"}
 LENGTHS = {"unit": "Direction", "full": "Direction and length"}
-METRIC_HEIGHT = 104  # room for a change, so that nothing moves when there is one
+METRIC_HEIGHT = 104
 FEWEST = 5  # sampled pixels that make a map
 
 
@@ -41,7 +41,7 @@ def render() -> None:
     plain = features.get_findings(pair)
     found = features.get_findings(pair, is_aggregated=True) if is_aggregated else plain
     _numbers(found, length, plain.gap if is_aggregated else None)
-    _maps(pair, found, length)
+    _maps(pair, found, length, is_aggregated)
     _classes(pair, found.gap)
 
 
@@ -103,6 +103,9 @@ def _numbers(found: FeatureFindings, length: str, plain: DomainGap | None) -> No
     columns[3].metric(
         "Colours explain",
         f"{explained.sum():.0%}",
+        "three components",
+        delta_color="off",
+        delta_arrow="off",
         help="Share of the variance of both images' features that the principal components shown as red, green and blue hold. "
         "One basis and one scale for both images, 1st to 99th percentile.",
         height=METRIC_HEIGHT,
@@ -111,8 +114,16 @@ def _numbers(found: FeatureFindings, length: str, plain: DomainGap | None) -> No
 
 
 def _number(column, label: str, value: float, beside: float | None, formula: str, meaning: str) -> None:
-    change = None if beside is None or not math.isfinite(value - beside) else f"{value - beside:+.3f}"
-    column.metric(label, _show(value, 3), change, delta_color="inverse", help=formula, height=METRIC_HEIGHT)
+    is_change = beside is not None and math.isfinite(value - beside)
+    column.metric(
+        label,
+        _show(value, 3),
+        f"{value - beside:+.3f}" if is_change else "plain features",  # a line either way: nothing below moves
+        delta_color="inverse" if is_change else "off",
+        delta_arrow="auto" if is_change else "off",
+        help=formula,
+        height=METRIC_HEIGHT,
+    )
     column.caption(meaning)
 
 
@@ -121,7 +132,7 @@ def _show(value: float, digits: int) -> str:
 
 
 @st.fragment
-def _maps(pair: cache.Pair, found: FeatureFindings, length: str) -> None:
+def _maps(pair: cache.Pair, found: FeatureFindings, length: str, is_aggregated: bool) -> None:
     """The images and the map of sampled pixels: each shows what is selected on the other."""
     sample = found.sample
     selected = features.get_selection(pair, sample)
@@ -135,6 +146,11 @@ def _maps(pair: cache.Pair, found: FeatureFindings, length: str) -> None:
         scene=length,
         opacity=0.75,
         on_region=lambda event: features.keep_region(pair, sample, event),
+        switches={
+            "embedding": switches.peek("feature_method", "pca", among=METHODS),
+            "is_unit": length == "unit",
+            "is_target_aggregated": is_aggregated,
+        },
     )
     if len(sample) < FEWEST:
         st.info(f"These images have {len(sample)} feature pixels together, too few for a map. Choose larger images.")

@@ -11,6 +11,7 @@ from app.controls import association_controls
 from app.layers.probes import probe_markers
 from app.state import cache, pins, probes, session, tour
 from app.text import escape
+from app.views.exporting import export_button
 from pca_core.association import suggest_pixel
 from pca_core.checks import InputError
 
@@ -46,10 +47,12 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
     scene: str = "",
     opacity: float = 0.6,
     on_region: Callable[[RegionEvent], None] | None = None,
+    switches: Mapping[str, object] | None = None,
 ) -> None:
     """The linked images of the pair with live features and the probes; a click pins its pixel for every page.
 
-    See :func:`linked_images`.
+    See :func:`linked_images`. Below them stands the export of the page that ``key`` names; ``switches`` tells it what the page
+    has chosen.
     """
     step = tour.get_step()
     if step is not None:
@@ -71,6 +74,8 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         on_undo=_undo,
         on_region=on_region,
     )
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"tools_{key}"):
+        export_button(pair, key, get_pixel(pair), dict(switches or {}))
 
 
 def _choose_layers(layers: Sequence[Layer], usual: Mapping[Side, str | None], step: tour.Step) -> dict[Side, str | None]:

@@ -93,9 +93,7 @@ def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs, cell: tuple[int, int] | N
     with st.container(height=76, border=False, vertical_alignment="bottom"):  # as high as the switch beside it
         words, back = st.columns([3, 1], vertical_alignment="bottom")
         of_cell = "" if cell is None else f" {escape(names[cell[0]])} → {escape(names[cell[1]])}"
-        words.markdown(
-            f"**{len(clearest):,}** of {len(chosen):,} pixel pairs{of_cell}, the clearest first. Choose a row to pin it."
-        )
+        words.markdown(f"**{len(clearest):,}** of {len(chosen):,} pairs{of_cell}, the clearest first. Choose a row to pin it.")
         if cell is not None:
             back.button("All cells", on_click=associations.set_cell, args=(None,), key="pairs_all_cells", width="stretch")
     key = f"pairs_table {zlib.crc32(clearest.source_index.tobytes())}"  # other rows: a table without a chosen one

@@ -6,13 +6,15 @@ import streamlit as st
 
 from app.figures.curves import loss_curves, score_curves
 from app.figures.style import PLAIN
-from app.state import runs, session
+from app.state import exporting, runs, session
 from app.text import escape
+from app.views.exporting import figure_button
 from pca_core.adaptation import METHODS
 from pca_core.runs import Run, RunStatus
 from pca_core.runs.previews import read_traces
 from pca_core.runs.summary import SCORED_ON_LABELS, seconds_left, summarise_run, thin
 
+RUN_FIGURES = {"curves": "Curves of the run"}
 REFRESH_SECONDS = 2.0
 WORDS = {
     "queued": "Waits for its turn",
@@ -46,6 +48,9 @@ def _live(run: Run) -> None:
     else:
         _numbers(run)
         _curves(records)
+        if not status.is_active:  # a page that draws itself anew every two seconds would close what it opens
+            title = f"{METHODS[config.method].title}, seed {config.seed}"
+            figure_button("run", RUN_FIGURES, lambda _: exporting.draw("run", records, title), run.id)
         _pictures(run)
     if runs.has_just_ended(run, status):
         st.rerun()  # the whole page once more, so that it stops asking

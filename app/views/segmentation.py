@@ -129,6 +129,7 @@ def _images(pair: cache.Pair, found: dict[Domain, SideFindings], inference: str)
         ],
         active_layer={"source": "prediction", "target": "prediction"},
         scene="segmentation",
+        switches={"inference": inference},
     )
     labels = {"source": pair.analysis.pair.source_labels, "target": pair.analysis.pair.target_labels}
     places: dict[Domain, int] = {"source": source, "target": target}

@@ -46,7 +46,7 @@ def _story(pair: cache.Pair) -> None:
     _verdict(trace, space.class_names)
     show_images(
         pair,
-        key="linked",
+        key="trace",
         layers=[*trace_layers(trace), *pair_layers(feature_pair, pair.analysis.association, space)],
         markers=markers,
         links=links,

@@ -168,10 +168,12 @@ def with_alpha(analysis: PairAnalysis, alpha: float) -> PairAnalysis:
     return analysis.with_config(replace(analysis.config, alpha=alpha))
 
 
-def alpha_effects(analysis: PairAnalysis, alphas: Sequence[float] = ALPHAS) -> list[AlphaEffect]:
-    """Associate the pair under each α: a sweep each."""
-    plain = with_alpha(analysis, 0.0).association
-    return [_effect(with_alpha(analysis, alpha), plain) for alpha in alphas]
+def alpha_effects(
+    analysis: PairAnalysis, alphas: Sequence[float] = ALPHAS, plain: PairAnalysis | None = None
+) -> list[AlphaEffect]:
+    """Associate the pair under each α, a sweep each; ``plain`` is the pair under α = 0, if the caller has it."""
+    plain = plain or with_alpha(analysis, 0.0)
+    return [_effect(plain if alpha == 0 else with_alpha(analysis, alpha), plain.association) for alpha in alphas]
 
 
 def _effect(analysis: PairAnalysis, plain: Association) -> AlphaEffect:
@@ -183,15 +185,16 @@ def _effect(analysis: PairAnalysis, plain: Association) -> AlphaEffect:
     )
 
 
-def flip_map(analysis: PairAnalysis, alpha: float) -> np.ndarray:
-    """(h, w) bool: source pixels whose match under ``alpha`` is another than without aggregation."""
-    flips_S = with_alpha(analysis, alpha).association.target_index != with_alpha(analysis, 0.0).association.target_index
+def flip_map(analysis: PairAnalysis, plain: PairAnalysis) -> np.ndarray:
+    """(h, w) bool: source pixels whose match is another than in ``plain``, the pair without aggregation."""
+    flips_S = analysis.association.target_index != plain.association.target_index
     return flips_S.reshape(analysis.pair.source_size).cpu().numpy()
 
 
 def measure_reach(analysis: PairAnalysis, alpha: float) -> Reach:
     """What the association loss of the config's level does to every target pixel under an α."""
-    return Reach(_pull(with_alpha(analysis, alpha)), _gradient(analysis, alpha))
+    one = with_alpha(analysis, alpha)
+    return Reach(_pull(one), _gradient(one))
 
 
 @torch.no_grad()
@@ -207,9 +210,9 @@ def _pull(analysis: PairAnalysis) -> np.ndarray:
     return pull_T.reshape(analysis.pair.target_size).float().cpu().numpy()
 
 
-def _gradient(analysis: PairAnalysis, alpha: float) -> np.ndarray:
+def _gradient(analysis: PairAnalysis) -> np.ndarray:
     """By autograd through the exact loss."""
-    pair, config = analysis.pair, replace(analysis.config, alpha=alpha)
+    pair, config = analysis.pair, analysis.config
     source = as_float(pair.source_features if config.level == "feature" else pair.source_probabilities)
     target = _target(analysis).detach().clone().requires_grad_()
     with torch.enable_grad():

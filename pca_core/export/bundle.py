@@ -15,7 +15,8 @@ from pca_core.data import encode_png
 from pca_core.export.association import association_arrays
 from pca_core.export.recipe import INPUTS, NET, RECIPE, Recipe
 from pca_core.export.tables import view_tables
-from pca_core.figures.catalogue import FIGURES, draw_figure
+from pca_core.figures.catalogue import FIGURES, make_figure
+from pca_core.figures.style import render_figure
 from pca_core.figures.view import View
 from pca_core.types import Sample
 
@@ -26,8 +27,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same view gives the same zip
 def draw_recipe(view: View, recipe: Recipe) -> Iterator[tuple[str, bytes]]:
     """File name and bytes of every figure in every format, one at a time."""
     for name in recipe.figures:
+        figure = make_figure(name, view)
         for fmt in recipe.formats:
-            yield f"{name}.{fmt}", draw_figure(name, view, fmt, recipe.scale)
+            yield f"{name}.{fmt}", render_figure(figure, fmt, recipe.scale)
 
 
 def trace_arrays(view: View) -> bytes:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from pca_core.figures import aggregation, associations, features, segmentation, trace
-from pca_core.figures.style import Format, paper, render_figure
+from pca_core.figures import aggregation, associations, features, losses, segmentation, style, trace
+from pca_core.figures.style import Format, render_figure
 from pca_core.figures.view import View
 
 
@@ -41,6 +41,8 @@ FIGURES = {
     "feature_colours": FigureKind("Features as colours", "features", features.draw_feature_colours),
     "feature_map": FigureKind("Map of sampled pixels", "features", features.draw_feature_map),
     "class_distances": FigureKind("Class centroids", "features", features.draw_class_distances),
+    "losses": FigureKind("Who pays, and what is reached", "losses", losses.draw_losses),
+    "ledger": FigureKind("Terms and spread of the gradient", "losses", losses.draw_ledger),
 }
 
 
@@ -49,18 +51,19 @@ def figures_of(page: str) -> tuple[str, ...]:
     return tuple(name for name, kind in FIGURES.items() if kind.page == page)
 
 
-def draw_figure(name: str, view: View, fmt: Format = "png", scale: float = 2) -> bytes:
-    """One figure as the bytes of a file.
+def make_figure(name: str, view: View) -> Figure:
+    """One figure, laid out once and for all: every format and scale shows the same.
 
     Args:
         name: A key of :data:`FIGURES`.
         view: What to show.
-        fmt, scale: See :func:`~pca_core.figures.style.render_figure`.
 
     Raises:
         KeyError: On an unknown name.
-        ValueError: On another format or scale, or a view that the figure cannot show.
     """
-    draw = FIGURES[name].draw
-    with paper():
-        return render_figure(draw(view), fmt, scale)
+    return style.make_figure(FIGURES[name].draw, view)
+
+
+def draw_figure(name: str, view: View, fmt: Format = "png", scale: float = 2) -> bytes:
+    """One figure as the bytes of a file; see :func:`make_figure` and :func:`~pca_core.figures.style.render_figure`."""
+    return render_figure(make_figure(name, view), fmt, scale)

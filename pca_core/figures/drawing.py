@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Patch
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from pca_core.association import row_shares
 from pca_core.data import colorize
@@ -49,6 +49,8 @@ def lay_values(
     if isinstance(norm, LogNorm) and norm.vmax < 100 * norm.vmin:  # less than two powers of ten make no readable ticks
         bar.set_ticks(ticks := np.geomspace(norm.vmin, norm.vmax, 4), labels=[f"{tick:.2g}" for tick in ticks], minor=False)
         bar.ax.xaxis.set_minor_locator(NullLocator())
+    elif not isinstance(norm, LogNorm):
+        bar.locator = MaxNLocator(4)
     bar.outline.set_visible(False)
 
 

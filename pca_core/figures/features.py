@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from pca_core.analysis.domain_gap import class_distances, measure_gap
 from pca_core.analysis.embedding import embed, sample_pixels
 from pca_core.analysis.projection import aggregate_target, colour_features
-from pca_core.checks import InputError
 from pca_core.figures.drawing import add_legend, class_colours, show_image
 from pca_core.figures.style import COLOURS, INK, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
@@ -48,15 +47,11 @@ def draw_feature_colours(view: View) -> Figure:
 
 
 def draw_feature_map(view: View) -> Figure:
-    """Sampled pixels of both images on a plane, by class and by domain.
-
-    Raises:
-        InputError: When the images have fewer than five feature pixels together.
-    """
+    """Sampled pixels of both images on a plane, by class and by domain."""
     pair, called = _pair(view)
     sample, space = sample_pixels(pair), view.label_space
     if len(sample) < 5:
-        raise InputError("FIGURE_TOO_SMALL", f"A map needs at least 5 feature pixels, got {len(sample)}. Choose larger images.")
+        return new_figure(WIDTHS["double"], 0.3, f"A map needs at least 5 feature pixels; these images have {len(sample)}.")
     points = embed(sample, view.switches.embedding)
     gap = measure_gap(pair, sample, space.num_classes)
     caption = (

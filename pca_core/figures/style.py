@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -61,7 +61,7 @@ def new_figure(width: float, height: float, caption: str) -> Figure:
     lines = textwrap.wrap(caption, round(width * 21))
     below = CAPTION_LINE * len(lines) + 0.08
     figure = Figure(figsize=(width, height + below), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(rect=(0, below / (height + below), 1, (height - ABOVE) / (height + below)))
+    figure.get_layout_engine().set(rect=(0.012, below / (height + below), 0.976, (height - ABOVE) / (height + below)))
     figure.text(0.01, 0.012, "\n".join(lines), fontsize=6.8, color=MUTED, va="bottom", parse_math=False)
     return figure
 
@@ -69,6 +69,16 @@ def new_figure(width: float, height: float, caption: str) -> Figure:
 def image_height(width: float, columns: int, *images: np.ndarray) -> float:
     """Inches that the tallest of some (H, W, ...) images takes in a row of ``columns`` across ``width`` inches."""
     return max(image.shape[0] / image.shape[1] for image in images) * width / columns
+
+
+def make_figure(draw: Callable[..., Figure], *told: object) -> Figure:
+    """Draw a figure and lay it out, once and for all: the size of text differs a little between formats."""
+    with paper():
+        figure = draw(*told)
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        return figure
 
 
 def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pca_core.analysis.embedding import Method
+from pca_core.analysis.loss_readings import PICKS
 from pca_core.analysis.pairs import Flow, PairFilter
 from pca_core.association import PairAnalysis
 from pca_core.losses.objective import LossWeights
@@ -28,7 +29,11 @@ class Switches:
         embedding: Map of sampled pixels.
         is_unit: Feature colours of unit features, without their length.
         is_target_aggregated: Features as association sees them.
+        loss: Terms of the objective that are looked at, a key of :data:`~pca_core.analysis.loss_readings.PICKS`.
         weights: Of the terms of the objective.
+
+    Raises:
+        ValueError: On a loss that is no such key.
     """
 
     lines: int = 1000
@@ -39,7 +44,12 @@ class Switches:
     embedding: Method = "pca"
     is_unit: bool = True
     is_target_aggregated: bool = False
+    loss: str = "all"
     weights: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if self.loss not in PICKS:
+            raise ValueError(f"loss must be one of {', '.join(PICKS)}, got {self.loss[:40]!r}.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,8 +73,13 @@ def smoothing_loss(logits: Tensor, tau: float = 10.0) -> Tensor:
     Returns:
         Scalar tensor. It can be negative. Source: PLCA section 3.4.
     """
+    return smoothing_per_pixel(logits, tau).mean()
+
+
+def smoothing_per_pixel(logits: Tensor, tau: float = 10.0) -> Tensor:
+    """The (B, h, w) terms of which :func:`smoothing_loss` is the mean."""
     flatness = -F.log_softmax(logits, dim=1).mean(1)
-    return ((flatness / tau - 1).detach() * flatness).mean()
+    return (flatness / tau - 1).detach() * flatness
 
 
 def entropy_loss(logits: Tensor) -> Tensor:

@@ -9,22 +9,12 @@ from streamlit.testing.v1 import AppTest
 
 from app.state import runs
 from pca_core.adaptation import METHODS, PRESETS
-
-SECONDS = 120
+from tests.app.pages import open_page
 
 
 @pytest.fixture
 def adapt() -> AppTest:
-    def page():
-        from app.state import session
-        from app.views import adapt
-
-        session.start({})
-        adapt.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS).run()
-    assert not app.exception
-    return app
+    return open_page("adapt")
 
 
 def test_opens_ready_to_check_on_the_built_in_pair(adapt):
@@ -76,14 +66,5 @@ def _no_runs(tmp_path, monkeypatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_runs")
 def test_nothing_to_compare_says_what_to_do():
-    def page():
-        import streamlit as st
-
-        from app.state import session
-        from app.views import adapt, compare
-
-        session.start({"adapt": st.Page(adapt.render, title="Adapt", url_path="adapt")})
-        compare.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS).run()
+    app = open_page("compare")
     assert "Nothing to compare yet" in [item.value for item in app.subheader]

@@ -7,34 +7,13 @@ from streamlit.testing.v1 import AppTest
 
 from app.state.session import Choice
 from pca_core.data import encode_jpeg
-from tests.app.test_pages import SECONDS, metric, picture, sentences
+from tests.app.pages import change, open_page
+from tests.app.test_pages import metric, picture, sentences
 
 
 @pytest.fixture
 def associations() -> AppTest:
-    return open_page()
-
-
-def open_page(**told: str) -> AppTest:
-    def page():
-        import streamlit as st
-
-        from app.state import session
-        from app.views import associations, trace
-
-        session.start({"trace": st.Page(trace.render, title="Trace", url_path="trace")})
-        associations.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS)
-    for name, value in told.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def change(app: AppTest, label: str) -> str:
-    return next(item.delta for item in app.metric if item.label == label)
+    return open_page("associations")
 
 
 def said(app: AppTest) -> str:
@@ -113,7 +92,7 @@ def test_lines_are_at_most_as_many_as_asked_for(associations):
 
 
 def test_a_cell_of_the_address_lists_its_pairs():
-    app = open_page(pairs_cell="1-0", pairs_flow="label")
+    app = open_page("associations", pairs_cell="1-0", pairs_flow="label")
     assert ", building → sky;" in said(app)
     table = next(item.value for item in app.dataframe if "Label of j*" in item.value)
     assert set(table["Label"]) == {"building"}
@@ -127,11 +106,11 @@ def test_a_cell_of_the_address_lists_its_pairs():
 
 @pytest.mark.parametrize("cell", ["", "1", "99-0", "a-b", "1-2-3", "-1-0", "9" * 5000])
 def test_what_is_no_cell_is_none(cell):
-    assert number_passing(open_page(pairs_cell=cell)) == 8192
+    assert number_passing(open_page("associations", pairs_cell=cell)) == 8192
 
 
 def test_every_tab_shows_its_own():
-    app = open_page(pairs_cell="1-1")
+    app = open_page("associations", pairs_cell="1-1")
     tables = []
     for tab in ("Similarity and margin", "Class by class", "Every switch"):
         app.session_state["pairs_tab"] = tab

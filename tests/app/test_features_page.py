@@ -13,28 +13,11 @@ from pca_core.analysis.domain_gap import measure_gap
 from pca_core.analysis.embedding import sample_pixels
 from pca_core.analysis.projection import aggregate_target
 from pca_core.data import encode_jpeg
-from tests.app.test_pages import SECONDS, metric, picture
+from tests.app.pages import open_page
+from tests.app.test_pages import metric, picture
 from tests.browser.test_trace_page import analysis  # noqa: F401 (a fixture)
 
 NUMBERS = {"Proxy A-distance": "proxy_a_distance", "MMD²": "mmd", "Fréchet distance": "frechet"}
-
-
-def open_page(**told: str) -> AppTest:
-    def page():
-        import streamlit as st
-
-        from app.state import session
-        from app.views import features, images
-
-        session.start({"images": st.Page(images.render, title="Images", url_path="images")})
-        features.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS)
-    for name, value in told.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
 
 
 def said(app: AppTest) -> str:
@@ -55,10 +38,10 @@ def of_core(pair) -> dict[str, str]:
 
 
 def test_numbers_are_the_cores_plain_and_aggregated(analysis):  # noqa: F811
-    app = open_page()
+    app = open_page("features")
     plain = shown(app)
     assert plain == of_core(analysis.pair)
-    assert all(not item.delta for item in app.metric)
+    assert {item.delta for item in app.metric} == {"plain features", "three components"}
     app.toggle(key="feature_aggregated").set_value(True).run()
     assert shown(app) == of_core(aggregate_target(analysis.pair, analysis.config)) != plain
     change = next(item.delta for item in app.metric if item.label == "MMD²")
@@ -70,14 +53,14 @@ def test_numbers_are_the_cores_plain_and_aggregated(analysis):  # noqa: F811
 
 
 def test_classes_far_apart_come_first():
-    frame = table(open_page())
+    frame = table(open_page("features"))
     assert len(frame) >= 8
     assert frame["Distance of centroids"].is_monotonic_decreasing
     assert (frame[["Source pixels", "Target pixels"]] > 0).all(axis=None)
 
 
 def test_length_changes_the_colours_alone():
-    app = open_page()
+    app = open_page("features")
     before, explained = shown(app), metric(app, "Colours explain")
     app.segmented_control(key="feature_length").set_value("full").run()
     assert metric(app, "Colours explain") != explained
@@ -87,14 +70,14 @@ def test_length_changes_the_colours_alone():
 @pytest.mark.parametrize("colouring", ["class", "domain", "verdict"])
 @pytest.mark.parametrize("method", ["pca", "tsne", "spectral"])
 def test_every_map_under_every_colouring(method, colouring):
-    app = open_page(feature_method=method, feature_colour=colouring)
+    app = open_page("features", feature_method=method, feature_colour=colouring)
     assert app.segmented_control(key="feature_method").value == method
     assert app.segmented_control(key="feature_colour").value == colouring
     assert "1,400 pixels" in said(app)
 
 
 def test_a_selection_is_told_and_can_be_let_go(analysis):  # noqa: F811
-    app = open_page()
+    app = open_page("features")
     assert app.button(key="feature_clear").disabled
     sample = sample_pixels(analysis.pair)
     places = np.flatnonzero(sample.classes == 8)[:5]
@@ -123,7 +106,7 @@ def pair_key(app: AppTest) -> str:
 
 
 def test_a_selection_belongs_to_its_pair():
-    app = open_page()
+    app = open_page("features")
     app.session_state[features._SELECTED] = ("another pair", np.arange(5))
     app.run()
     assert "selected," not in said(app)
@@ -145,7 +128,7 @@ def test_a_rectangle_holds_its_own_side_and_edges(analysis):  # noqa: F811
 def test_a_target_without_labels_says_so(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images/street.jpg").write_bytes(encode_jpeg(picture()))
-    app = open_page()
+    app = open_page("features")
     app.session_state["choices"]["target"] = Choice(str(tmp_path), "street")
     app.run()
     assert not app.exception

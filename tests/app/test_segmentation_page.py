@@ -19,30 +19,15 @@ from pca_core import LabelSpace
 from pca_core.analysis import inference_change, segmentation
 from pca_core.analysis.calibration import measure_reliability
 from pca_core.data import encode_jpeg
-from tests.app.test_pages import SECONDS, metric, picture, sentences
+from tests.app.pages import open_page
+from tests.app.test_pages import metric, picture, sentences
 
 LABELS = ("mIoU", "Accuracy", "Confidence", "Entropy")
 
 
 @pytest.fixture
 def page() -> AppTest:
-    return open_page()
-
-
-def open_page(**told: str) -> AppTest:
-    def page():
-        from app.state import session
-        from app.views import segmentation
-
-        session.start({})
-        segmentation.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS)
-    for name, value in told.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return open_page("segmentation")
 
 
 def numbers(app: AppTest, label: str) -> list[float]:
@@ -111,7 +96,7 @@ def test_the_pinned_pixel_is_told_by_the_chosen_inference(page):
 
 
 def test_bars_by_class_are_iou_its_change_and_shares():
-    app = open_page(segmentation_bars="change")
+    app = open_page("segmentation", segmentation_bars="change")
     change = bars(app, 2)
     app.segmented_control(key="segmentation_bars").set_value("iou").run()
     plain = bars(app, 2)

@@ -62,6 +62,9 @@ def test_a_lasso_marks_the_points_inside_it_on_the_images(page, serve, analysis)
 def test_a_rectangle_on_an_image_marks_its_points_until_the_map_is_used(page, serve, analysis):  # noqa: F811
     open_features(page, serve(MAIN))
     sample, (rows, columns) = sample_pixels(analysis.pair), analysis.pair.source_size
+    page.locator("[data-do=help]").click()
+    assert "Shift-drag" in page.locator(".li-help").inner_text()
+    page.locator("[data-do=help]").click()
     box = page.locator("canvas[data-side=source]").bounding_box()
     first, last = (40, 50), (60, 110)
     start, end = (
@@ -109,7 +112,7 @@ def test_nothing_moves_when_numbers_get_their_changes_and_points_are_selected(pa
     places = [".li-bar", ".js-plotly-plot", "[data-testid=stDataFrame]"]
     top = [page.locator(place).first.bounding_box()["y"] for place in places]
     page.get_by_text("Aggregated target").click()
-    page.get_by_test_id("stMetricDelta").first.wait_for(timeout=20_000)
+    page.get_by_test_id("stMetricDelta").filter(has_text="plain").first.wait_for(state="detached", timeout=20_000)
     page.wait_for_timeout(1000)
     lasso(page, 0.1, 0.1, 0.9, 0.9)
     page.locator(SAID).get_by_text("selected,").wait_for(timeout=20_000)

@@ -18,9 +18,9 @@ LAYERS = (
     ("association", "metrics", "render", "preview"),
     ("losses", "inference"),
     ("analysis",),
-    ("figures", "export"),
     ("training", "adaptation", "comparison"),
     ("runs",),
+    ("figures", "export"),
     ("cli", "adaptation.__main__"),
 )
 CORE = sorted((ROOT / "pca_core").rglob("*.py"))

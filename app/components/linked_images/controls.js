@@ -8,6 +8,7 @@ const HELP = [
   ["drag", "pan"],
   ["double click · 0", "whole image"],
   ["1 – 9", "layer of this image on or off"],
+  ["Shift-drag", "choose the pixels of a rectangle", "takesRegions"], // only where somebody listens
   ["L", "similarity under the cursor on or off"],
   ["Z", "back to the pixel pinned before"],
   ["Esc", "clear"],
@@ -176,9 +177,11 @@ function connectBar(state) {
     help: () => toggleHelp(state),
   };
   for (const button of state.bar.querySelectorAll("[data-do]")) button.onclick = actions[button.dataset.do];
-  state.help.replaceChildren(
-    ...HELP.flatMap(([keys, meaning]) => [element("b", "", keys), element("span", "", meaning)]),
-  );
+}
+
+function showHelp({ help, overlay }) {
+  const rows = HELP.filter(([, , only]) => !only || overlay[only]);
+  help.replaceChildren(...rows.flatMap(([keys, meaning]) => [element("b", "", keys), element("span", "", meaning)]));
 }
 
 function toggleHelp(state, isOpen = state.help.hidden) {
@@ -203,7 +206,9 @@ function showKey(state) {
     entries.push(entry);
   }
   entries.push(...lineEntries(state.overlay.lines));
-  state.bar.querySelector(".li-key").replaceChildren(...entries);
+  const key = state.bar.querySelector(".li-key");
+  key.replaceChildren(...entries);
+  if (entries.length) key.classList.add("is-used");
 }
 
 // Colours of the thin lines that are there, with how many each has.

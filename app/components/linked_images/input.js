@@ -54,14 +54,14 @@ function drag(state, pane, before, now) {
   panBy(state, (now.x - before.x) / pane.box.width, (now.y - before.y) / pane.box.height);
 }
 
+// What lies under each finger stays there. Zoom first: at full view there is no room to pan.
 function pinch(state, pane, movedId, now) {
   const [, other] = [...pane.pointers].find(([id]) => id !== movedId);
   const before = pane.pointers.get(movedId);
   const distance = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
-  const middle = { clientX: (now.x + other.x) / 2, clientY: (now.y + other.y) / 2 };
-  const { u, v } = relativePoint(pane, middle);
-  panBy(state, (now.x - before.x) / 2 / pane.box.width, (now.y - before.y) / 2 / pane.box.height);
+  const { u, v } = relativePoint(pane, { clientX: (before.x + other.x) / 2, clientY: (before.y + other.y) / 2 });
   zoomAbout(state, u, v, distance(now) / distance(before));
+  panBy(state, (now.x - before.x) / 2 / pane.box.width, (now.y - before.y) / 2 / pane.box.height);
 }
 
 function pointerUp(state, pane, event) {

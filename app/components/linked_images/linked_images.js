@@ -108,6 +108,7 @@ function applyOverlay(state, overlay, pictures) {
   if (before && before.images !== overlay.images) forgetPlace(state);
   showTitles(state);
   showKey(state);
+  showHelp(state);
   showZoom(state);
   if (overlay.opacity !== before?.opacity) setOpacity(state, overlay.opacity);
   endPulse(state);

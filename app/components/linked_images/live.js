@@ -86,7 +86,7 @@ function liveRaster(state, pane) {
   const pixels = new Uint32Array(pane.liveImage.data.buffer);
   const step = 255 / Math.max(row.high - row.low, 1e-12);
   const colours = state.liveColours;
-  for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[((row.values[i] - row.low) * step) | 0];
+  for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[((row.values[i] - row.low) * step + 0.5) | 0];
   context.putImageData(pane.liveImage, 0, 0);
   return canvas;
 }
@@ -101,7 +101,7 @@ function drawLive(context, state) {
   const home = { side: live.side, index: live.home };
   const isHome = live.home === live.index;
   drawLiveLink(context, state, start, match, ink, []);
-  drawLiveLink(context, state, match, home, ink, [DOT, 5]);
+  drawLiveLink(context, state, match, home, ink, [DOT, 4.5]);
   drawLiveSpot(context, state, match, ink);
   if (!isHome) drawLiveSpot(context, state, home, ink);
 }
@@ -111,7 +111,7 @@ function drawLiveLink(context, state, from, to, ink, dash) {
   const points = visiblePart(bentCurve(start, end, 0.16, state.room), start, end);
   if (points.length < 4) return;
   context.globalAlpha = start.isVisible && end.isVisible ? 0.95 : 0.5;
-  strokeWithHalo(context, ink, 1.6, () => tracePoints(context, points), dash);
+  strokeWithHalo(context, ink, dash.length ? 2.4 : 1.8, () => tracePoints(context, points), dash); // dots need more ink
   context.globalAlpha = 1;
 }
 

@@ -89,11 +89,12 @@ const labelSize = (spot) => (isMinorSpot(spot) ? 11 : 14);
 
 const isMinorSpot = ({ marker }) => Number(MINOR_KINDS.has(marker.kind));
 const box = (x, y, width, height) => ({ x, y, width, height });
+const boxOf = ({ box: { left, top, width, height } }) => box(left, top, width, height);
 const overlap = (a, b) =>
   Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
   Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
 
-function findPlace(state, { centre, radius }, width, height, taken) {
+function findPlace(state, { centre, radius, pane }, width, height, taken) {
   const [limitX, limitY] = [state.wires.width / state.ratio - width, state.wires.height / state.ratio - height];
   let best = null;
   for (const [dx, dy, far] of PLACES) {
@@ -101,7 +102,8 @@ function findPlace(state, { centre, radius }, width, height, taken) {
     const x = clamp(centre.x + dx * (reach + width / 2) - width / 2, 0, limitX);
     const y = clamp(centre.y + dy * (reach + height / 2) - height / 2, 0, limitY);
     const place = box(x, y, width, height);
-    const cost = taken.reduce((sum, other) => sum + overlap(place, other), 0);
+    const outside = width * height - overlap(place, boxOf(pane));
+    const cost = taken.reduce((sum, other) => sum + overlap(place, other), outside);
     if (!best || cost < best.cost - 4) best = { ...place, cost };
   }
   return best;

@@ -1,0 +1,104 @@
+"""Export: the figures of a page in print quality, and everything of a view as one bundle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from app.state import exporting
+from app.state.cache import Pair
+from app.text import escape
+from pca_core.types import Domain
+
+FORMATS = {"png": "PNG", "svg": "SVG", "pdf": "PDF"}
+SCALES = {1: "1×", 2: "2×", 3: "3×", 4: "4×"}
+BUNDLE_HELP = (
+    "Figures, arrays (NPZ), tables (CSV), the inputs, and recipe.json with hashes, pixel, config and versions. "
+    "`cyclelens export --recipe recipe.json` makes the same figures again, without a browser."
+)
+
+
+def export_button(pair: Pair, page: str, pixel: tuple[Domain, int], switches: dict) -> None:
+    """The button of a page and what it opens; nothing is drawn before that.
+
+    Args:
+        pair: What is looked at.
+        page: Whose figures come first.
+        pixel: The pixel in question.
+        switches: Of the page, as fields of :class:`pca_core.figures.view.Switches`.
+    """
+    if st.button("Export", icon=":material/download:", key=f"export_{page}", type="tertiary", help="Figures, data, a bundle"):
+        _dialog(pair, page, exporting.get_view(pair, pixel, switches))
+
+
+@st.dialog("Export", width="large", icon=":material/download:")
+def _dialog(pair: Pair, page: str, view) -> None:
+    stem = _stem(f"{view.source.name}_{view.target.name}")
+    scale = _one_figure(page, exporting.titles(page), lambda name: exporting.make_figure(pair, view, name), stem)
+    _bundle(page, view, stem, scale)
+
+
+def figure_button(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
+    """The same for figures of no pair.
+
+    Args:
+        key: Of the widgets.
+        figures: Name → title.
+        make: Name → figure of :mod:`pca_core.figures`.
+        stem: Of the file names.
+    """
+    if st.button("Export figure", icon=":material/download:", key=f"export_{key}", type="tertiary"):
+        _figure_dialog(key, figures, make, _stem(stem))
+
+
+@st.dialog("Export", width="large", icon=":material/download:")
+def _figure_dialog(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
+    _one_figure(key, figures, make, stem)
+
+
+def _one_figure(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> float:
+    """Look at a figure, choose its format and size, take it; returns the size."""
+    look, choose = st.columns([5, 3], gap="medium")
+    with choose:
+        name = st.selectbox("Figure", list(figures), format_func=figures.get, key=f"export_figure_{key}")
+        fmt = st.segmented_control(
+            "Format", list(FORMATS), format_func=FORMATS.get, default="png", required=True, key=f"export_format_{key}",
+            help="SVG and PDF stay sharp at any size and keep text as text.",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Size of a PNG", list(SCALES), format_func=SCALES.get, default=2, required=True, key=f"export_scale_{key}",
+            disabled=fmt != "png", help="1× is 150 pixels an inch, 4× is 600: what most journals ask of line art.",
+        )  # fmt: skip
+        file_name = f"{stem}_{name}" + (f"_{scale}x.png" if fmt == "png" else f".{fmt}")
+        place = st.empty()
+        st.caption(escape(file_name))
+    with look.container(height=430, border=False, key="export_preview"):
+        figure = make(name)
+        st.image(exporting.render(figure, "png", 1), width="stretch")
+    place.download_button(
+        "Download figure", lambda: exporting.render(figure, fmt, scale), file_name, exporting.MIME[fmt],
+        on_click="ignore", key=f"export_download_{key}", type="primary", width="stretch",
+    )  # fmt: skip
+    return scale
+
+
+def _bundle(page: str, view, stem: str, scale: float) -> None:
+    everything = exporting.titles()
+    st.divider()
+    left, right = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
+    chosen = left.multiselect(
+        "Bundle of figures", list(everything), list(exporting.titles(page)), format_func=everything.get,
+        key=f"export_bundle_figures_{page}", help=BUNDLE_HELP,
+    )  # fmt: skip
+    right.download_button(
+        "Download bundle (zip)", exporting.bundle_file(view, chosen, tuple(FORMATS), scale), f"{stem}_bundle.zip",
+        exporting.MIME["zip"], on_click="ignore", key=f"export_bundle_{page}", width="stretch", disabled=not chosen,
+    )  # fmt: skip
+    st.caption("Each figure as PNG, SVG and PDF, arrays, tables, inputs, and the recipe that makes the figures again.")
+
+
+def _stem(name: str) -> str:
+    """A name as the beginning of a file name."""
+    return re.sub(r"[^\w.-]+", "_", name)[:80]

@@ -1,0 +1,65 @@
+"""Many images at once, with their label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.state import uploads
+from app.text import escape
+from pca_core.checks import InputError
+from pca_core.types import Domain
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+SHOWN = 5  # sentences about files that could not be taken
+
+
+def upload_form(side: Domain) -> None:
+    """Fields for images and label maps, and what became of them."""
+    number = uploads.get_round(side)  # in the keys: another one empties the fields
+    with st.form(f"{side}_upload_form", border=False):
+        left, right = st.columns(2)
+        images = left.file_uploader(
+            "Images, as many as you like",
+            ["png", "jpg", "jpeg", "tif", "tiff", "webp"],
+            accept_multiple_files=True,
+            key=f"{side}_upload_image {number}",
+        )
+        labels = right.file_uploader(
+            "Label maps" if side == "source" else "Label maps, optional",
+            ["png", "tif", "tiff"],
+            accept_multiple_files=True,
+            key=f"{side}_upload_label {number}",
+            help="PNG or TIFF with class ids of the checkpoint, each named as its image: street.jpg and street.png.",
+        )
+        is_lenient = st.checkbox("Treat unknown label ids as unlabelled", key=f"{side}_upload_lenient")
+        if st.form_submit_button("Add", key=f"{side}_add", width="stretch"):
+            _add(side, images, labels, is_lenient)
+    st.caption("Uploads live with this session: a reload of the page forgets them.")
+
+
+def _add(side: Domain, images: list[UploadedFile], labels: list[UploadedFile], is_lenient: bool) -> None:
+    if not images:
+        st.warning("Choose an image file first.")
+        return
+    with st.spinner("Reading the images …", show_time=False):
+        try:
+            num_kept, refused = uploads.add_uploads(side, _read(images), _read(labels), "ignore" if is_lenient else "error")
+        except InputError as error:
+            st.error(escape(str(error)))
+            return
+    if not refused:
+        uploads.empty_fields(side)
+        st.rerun()
+    if num_kept:
+        st.success(f"{num_kept} of {len(images)} images were added. The rest stays here for another try:")
+    more = f" And {len(refused) - SHOWN} more like these." if len(refused) > SHOWN else ""
+    st.error("\n\n".join(map(escape, refused[:SHOWN])) + more)
+
+
+def _read(files: list[UploadedFile]) -> list[uploads.File]:
+    return [(Path(file.name).name, file.getvalue()) for file in files]

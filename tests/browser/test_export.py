@@ -1,0 +1,90 @@
+"""Export in a real browser: downloads open and hold what they claim, and the command makes the same figures again."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
+from pca_core import PairAnalysis, explain_pixel, load_checkpoint
+from pca_core.cli import main
+from pca_core.data import FolderDataset
+from pca_core.inference import make_pair, segment
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+MAIN = ROOT / "app/main.py"
+STEM = "noon_0001_dusk_rain_0001"
+PIXEL = 40 * 128 + 20
+
+
+@pytest.fixture(scope="module")
+def trace():
+    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
+    source, target = FolderDataset(BUILT_IN["source"])[0], FolderDataset(BUILT_IN["target"])[0]
+    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
+    return explain_pixel(PairAnalysis(pair), PIXEL)
+
+
+def open_export(page, url: str):
+    page.goto(url)
+    page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+    page.get_by_role("button", name="Export").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Download figure").wait_for(timeout=20_000)
+    return dialog
+
+
+def download(page, dialog, button: str) -> tuple[str, bytes]:
+    with page.expect_download(timeout=60_000) as caught:
+        dialog.get_by_role("button", name=button).click()
+    return caught.value.suggested_filename, caught.value.path().read_bytes()
+
+
+def choose(dialog, option: str, file_name: str) -> None:
+    """Choose a format or size; the new file is there once it is named."""
+    dialog.get_by_role("radio", name=option, exact=True).click()
+    dialog.get_by_text(file_name, exact=True).wait_for(timeout=20_000)
+
+
+def test_figures_of_the_pinned_pixel_open_and_hold_what_they_claim(page, serve, trace):
+    dialog = open_export(page, f"{serve(MAIN)}/?pixel=source-{PIXEL}")
+    name, data = download(page, dialog, "Download figure")
+    picture = Image.open(io.BytesIO(data))
+    assert (name, picture.format) == (f"{STEM}_trace_2x.png", "PNG")
+    choose(dialog, "4×", f"{STEM}_trace_4x.png")
+    large = Image.open(io.BytesIO(download(page, dialog, "Download figure")[1]))
+    assert abs(large.width - 2 * picture.width) <= 2
+    choose(dialog, "SVG", f"{STEM}_trace.svg")
+    name, data = download(page, dialog, "Download figure")
+    text = " ".join(re.findall(r"<text[^>]*>([^<]*)", data.decode()))
+    assert name.endswith("_trace.svg")
+    assert f"goes to target pixel ({trace.match.row}, {trace.match.column})" in text
+    choose(dialog, "PDF", f"{STEM}_trace.pdf")
+    name, data = download(page, dialog, "Download figure")
+    assert name.endswith("_trace.pdf")
+    assert len(re.findall(rb"/Type /Page\b", data)) == 1
+
+
+def test_a_bundle_of_the_associations_page_is_made_again_by_the_command(page, serve, trace, tmp_path):
+    dialog = open_export(page, f"{serve(MAIN)}/associations?pixel=source-{PIXEL}&pairs_verdict=inconsistent&alpha=0.0")
+    name, data = download(page, dialog, "Download bundle")
+    assert name == f"{STEM}_bundle.zip"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path)
+    recipe = json.loads((tmp_path / "recipe.json").read_text())
+    assert recipe["pixel"] == {"side": "source", "index": PIXEL}
+    assert recipe["config"]["alpha"] == 0
+    assert recipe["switches"]["keep"]["verdicts"] == ["inconsistent"]
+    with np.load(tmp_path / "arrays/association.npz") as arrays:
+        assert arrays["target_index"].shape == (64 * 128,)
+        broken = int((arrays["is_labelled"] & ~arrays["is_consistent"]).sum())
+    assert len((tmp_path / "tables/pairs.csv").read_text().splitlines()) == broken + 1
+    assert main(["export", "--recipe", str(tmp_path / "recipe.json"), "--figure", "pairs", "--format", "png"]) == 0
+    assert (tmp_path / "again/pairs.png").read_bytes() == (tmp_path / "figures/pairs.png").read_bytes()
