@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
 
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.state.defaults import BUILT_IN
+from app.views import warming
 from app.warmup import WarmUp
 from tests.conftest import ROOT
 
@@ -53,3 +59,32 @@ def test_a_net_is_opened_without_the_compiler_of_torch_and_sympy():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_images_shown_meanwhile_are_those_that_the_app_opens_on():
+    assert [folder.parent for _, folder in warming.FOLDERS.values()] == [BUILT_IN["source"], BUILT_IN["target"]]
+
+
+@pytest.mark.parametrize(
+    ("told", "names"),
+    [
+        ({}, ["noon_0001", "dusk_rain_0001"]),
+        ({"source": "noon_0003", "target": "<script>"}, ["noon_0003", "dusk_rain_0001"]),
+        ({"target": "../noon_0001"}, ["noon_0001", "dusk_rain_0001"]),
+        ({"source_from": "0123456789"}, []),
+    ],
+    ids=["nothing told", "another image, and no image", "a path", "another folder"],
+)
+def test_an_address_chooses_among_the_built_in_images_only(told, names):
+    def page():
+        import streamlit as st
+
+        from app.views import warming
+
+        st.html(warming._show_images())
+
+    app = AppTest.from_function(page)
+    app.query_params.update(told)
+    body = app.run().get("html")[0].proto.body
+    assert re.findall(r"<figcaption>\w+ · (.*?)</figcaption>", body) == names
+    assert body.count("src='data:image/jpeg;base64,") == len(names)
