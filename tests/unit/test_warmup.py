@@ -10,6 +10,7 @@ import threading
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import warmup
 from app.state.defaults import BUILT_IN
 from app.views import warming
 from app.warmup import WarmUp
@@ -43,6 +44,16 @@ def test_a_step_that_fails_ends_it_quietly():
     assert warm_up.wait(10)
     assert done == []
     assert warm_up.words == "Broken …"
+
+
+def test_nobody_waits_for_what_comes_afterwards(monkeypatch):
+    monkeypatch.setattr(warmup, "SECONDS_ALONE", 0.05)
+    is_done = threading.Event()
+    warm_up = WarmUp({"Only …": lambda: None}, afterwards=is_done.set)
+    warm_up.start()
+    assert warm_up.wait(10)
+    assert not is_done.is_set()
+    assert is_done.wait(10)
 
 
 def test_words_are_there_before_anything_heavy():
