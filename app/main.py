@@ -1,4 +1,4 @@
-"""The app's only entry: ``streamlit run app/main.py [-- --source DIR --target DIR --checkpoint FILE]``."""
+"""What every visit runs: page config, navigation, the chosen page. Served by ``server.py``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
 
 import streamlit as st  # noqa: E402
 
+from app.views.warming import wait_for_warm_up  # noqa: E402
+
+st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
+st.html(ROOT / "app" / "page.css")
+st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
+wait_for_warm_up()
+
+# What is heavy is loaded by now.
 from app.state import features as features_state  # noqa: E402
-from app.state import session  # noqa: E402
-from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, trace  # noqa: E402
+from app.state import session, tour  # noqa: E402
+from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, topbar, trace  # noqa: E402
 
 PAGES = {
     "images": st.Page(images.render, title="Images", url_path="images"),
-    "trace": st.Page(trace.render, title="Trace", url_path="trace", default=True),
+    "trace": st.Page(trace.render, title="Trace", default=True),
     "associations": st.Page(associations.render, title="Associations", url_path="associations"),
     "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
     "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
@@ -26,17 +34,21 @@ PAGES = {
     "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
     "compare": st.Page(compare.render, title="Compare", url_path="compare"),
 }
-# The pictures are the page: less air above them than Streamlit leaves.
-STYLE = (
-    "<style>.stMainBlockContainer {padding-top: 4.2rem; padding-bottom: 2rem; max-width: 1680px;}"
-    # Beside the last line of the linked images, which is short.
-    "[class*=st-key-tools_] {margin-top: -2.7rem; pointer-events: none;} [class*=st-key-tools_] > * {pointer-events: auto;}"
-    "</style>"
-)
 
-st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
+
+def go_to_trace() -> None:
+    """``/trace`` is the first page too, whose own address is ``/``."""
+    st.switch_page(PAGES["trace"], query_params=st.query_params.to_dict())
+
+
 session.start(PAGES)
-st.html(STYLE)
-st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
-st.navigation(list(PAGES.values()), position="top").run()
+also_trace = st.Page(go_to_trace, title="Trace", url_path="trace", visibility="hidden")
+page = st.navigation([*PAGES.values(), also_trace], position="top")
+name = next((name for name, other in PAGES.items() if other is page), "trace")
+jump = tour.pop_jump()
+if jump not in (None, name):
+    st.switch_page(PAGES[jump])
+session.write_address()
+topbar.show(name)
+page.run()
 features_state.preload()

@@ -15,6 +15,7 @@ from pca_core.association import AssociationConfig, PairAnalysis
 
 CELL = "pairs_cell"
 FLOW = "pairs_flow"
+TAB = "pairs_tab"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,17 @@ def read_selection(key: str, kind: str) -> list:
     """What a person just selected in the chart (``"points"``) or table (``"rows"``) of this key."""
     selection = (st.session_state.get(key) or {}).get("selection") or {}
     return list(selection.get(kind, []))
+
+
+def recall_tab(titles: tuple[str, ...]) -> None:
+    """Open the tab of the last time, or of the address, when the tabs are not there yet."""
+    if TAB not in st.session_state:
+        st.session_state[TAB] = titles[switches.recall(TAB, 0, within=(0, len(titles) - 1))]
+
+
+def keep_tab(place: int) -> None:
+    switches.remember(TAB, place, 0)
+    session.write_address()
 
 
 def known_flows(pair: Pair) -> tuple[Flow, ...]:

@@ -1,4 +1,4 @@
-"""What one session remembers: the pair, the pin, the config, its uploads. Names, paths and small bytes, never tensors."""
+"""What one session remembers: the pair, the net, the config, its uploads. Names, paths and small bytes, never tensors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.state import address, cache, switches
+from app.state import address, cache, pins, probes, switches
 from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT, read_defaults
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError, shorten
 from pca_core.types import Domain, LabelSpace, Sample
 
-MAX_UNDO = 50
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
 
 
@@ -95,54 +94,43 @@ def get_choice(side: Domain) -> Choice:
 
 
 def choose(side: Domain, folder: str, name: str) -> None:
-    """Make an image the source or the target of the pair; a pin belongs to its pair and goes."""
+    """Make an image the source or the target of the pair. The pin belongs to the pair and goes, probes to their own image."""
     st.session_state["choices"][side] = Choice(folder, name)
-    st.session_state["pixels_before"] = []
-    _show_pixel(None)
-
-
-def get_pixel() -> tuple[Domain, int] | None:
-    """The pinned pixel, from the session or the address (``source-123``)."""
-    if "pixel" not in st.session_state:
-        st.session_state["pixel"] = address.read_pixel(st.query_params.to_dict())
-    return st.session_state["pixel"]
-
-
-def set_pixel(pixel: tuple[Domain, int] | None) -> None:
-    """Pin a pixel, or let go of it; the one before can come back by :func:`undo_pixel`."""
-    history = st.session_state.setdefault("pixels_before", [])
-    if pixel != get_pixel():
-        history.append(get_pixel())
-        del history[:-MAX_UNDO]
-    _show_pixel(pixel)
-
-
-def undo_pixel() -> None:
-    """Go back to the pixel that was pinned before."""
-    history = st.session_state.setdefault("pixels_before", [])
-    if history:
-        _show_pixel(history.pop())
-
-
-def _show_pixel(pixel: tuple[Domain, int] | None) -> None:
-    st.session_state["pixel"] = pixel
+    pins.forget()
+    probes.forget(side)
     write_address()
 
 
 def write_address() -> None:
-    """Put the pair, the net, the pin and the switches in the address, so that it leads back here."""
-    defaults, pixel = st.session_state["defaults"], get_pixel()
-    wanted = address.describe_config(get_config()) | switches.describe()
+    """Put the pair, the net, pin, probes and switches in the address, so that it leads back here.
+
+    During the tour it stays that of before.
+    """
+    wanted = dict(st.session_state["tour"]["address"]) if "tour" in st.session_state else tell_address()
+    if "run" in st.query_params:  # of the Adapt page, which writes it itself
+        wanted["run"] = st.query_params["run"]
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def tell_address() -> dict[str, str]:
+    """What leads back here, as parameters of the address."""
+    defaults = st.session_state["defaults"]
+    wanted = switches.describe() | address.describe_config(get_config()) | pins.describe() | probes.describe()
     for side, choice in st.session_state["choices"].items():
         wanted[side] = choice.name
         if choice.folder != defaults[side]:
             wanted[f"{side}_from"] = UPLOADS if choice.folder == UPLOADS else address.name_path(choice.folder)
     if get_checkpoint_path() != defaults["net"]:
         wanted["net"] = address.name_path(get_checkpoint_path())
-    if pixel is not None:
-        wanted["pixel"] = f"{pixel[0]}-{pixel[1]}"
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    return wanted
+
+
+def tell_missing_from_link() -> str:
+    """What the address cannot bring back to somebody else, in one sentence; empty when nothing is missing."""
+    if any(choice.folder == UPLOADS for choice in st.session_state["choices"].values()):
+        return "Uploaded images stay in this session: elsewhere the link opens other ones."
+    return ""
 
 
 def show_folder(folder: str) -> str:
@@ -259,7 +247,7 @@ def get_pair(config: AssociationConfig) -> cache.Pair:
 def get_config() -> AssociationConfig:
     """The switches of this session, at first those of the address."""
     if "config" not in st.session_state:
-        st.session_state["config"] = address.read_config(st.query_params.to_dict())
+        st.session_state["config"] = address.read_config(st.session_state["told"])
     return st.session_state["config"]
 
 

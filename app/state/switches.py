@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 
 import streamlit as st
 
+NO_SWITCHES = frozenset({"source_from", "target_from", "top_k"})
+MAX_CARRIED, MAX_NAME, MAX_VALUE = 20, 40, 400
+
 Value = bool | int | float | str | tuple[str, ...]
 
 
@@ -48,9 +51,15 @@ def restore(defaults: Mapping[str, Value]) -> None:
 
 
 def describe() -> dict[str, str]:
-    """The switches that are not at their default, for the address."""
+    """The switches that are not at their default, for the address; also those that it told of pages not opened yet."""
     kept = st.session_state.get("switches", {})
-    return {name: _show(value) for name, (value, default) in kept.items() if value != default}
+    told = [(name, text) for name, text in st.session_state["told"].items() if name not in kept and _may_be_switch(name, text)]
+    return dict(told[:MAX_CARRIED]) | {name: _show(value) for name, (value, default) in kept.items() if value != default}
+
+
+def _may_be_switch(name: str, text: str) -> bool:
+    """Whether a page may know this name: the page of a switch stands before an underscore."""
+    return "_" in name and name not in NO_SWITCHES and len(name) <= MAX_NAME and len(text) <= MAX_VALUE
 
 
 def _show(value: Value) -> str:

@@ -11,7 +11,7 @@ from app.controls import choice, several, slider
 from app.layers.associations import chosen_layers, coverage_layer, pair_lines
 from app.layers.pair import pair_layers
 from app.layers.trace import trace_marks
-from app.state import associations, cache, session
+from app.state import associations, cache, pins, session
 from app.text import escape
 from app.views import pair_charts
 from app.views.frame import get_pixel, open_pair, show_images
@@ -120,7 +120,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
     colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
-    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False) if session.get_pixel() else None
+    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False) if pins.get_pixel() else None
     markers, links = ((), ()) if trace is None else trace_marks(trace)
     show_images(
         pair,

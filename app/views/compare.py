@@ -10,7 +10,7 @@ from app.components.before_after import before_after
 from app.figures.bars import class_bars, share_bars
 from app.figures.matrices import flow_change
 from app.figures.style import PLAIN
-from app.state import cache, comparison, exporting, session
+from app.state import cache, comparison, exporting, pins, session
 from app.text import escape
 from app.views.exporting import figure_button
 from pca_core.association import AssociationConfig, describe_trace
@@ -207,7 +207,7 @@ def _one_pair(before: str, after: str) -> None:
         columns[2].metric("Correct", f"{two.correct_rate:.1%}", f"{100 * (two.correct_rate - one.correct_rate):+.1f}")
     columns[3].metric("Cycles that close now", pair.num_closed)
     columns[4].metric("Cycles that broke", pair.num_broken)
-    side, index = session.get_pixel() or ("source", len(pair.before.label_S) // 2)
+    side, index = pins.get_pixel() or ("source", len(pair.before.label_S) // 2)
     try:
         trace = compare_trace(pair, index, side)
     except ValueError as error:

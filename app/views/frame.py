@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from app.components.linked_images import Layer, LineSet, Link, Marker, PixelEvent, RegionEvent, Side, linked_images
+from app.components.linked_images import Layer, LineSet, Link, Marker, RegionEvent, Side, linked_images
 from app.controls import association_controls
-from app.state import cache, session
+from app.layers.probes import probe_markers
+from app.state import cache, pins, probes, session, tour
 from app.text import escape
 from app.views.exporting import export_button
 from pca_core.association import suggest_pixel
@@ -21,8 +22,11 @@ def open_pair() -> cache.Pair | None:
         st.warning(escape(sentence))
     try:
         config = association_controls()
+        pair = session.get_pair(config)
+        if misfits := probes.drop_misfits(pair):
+            st.warning(misfits)
         session.write_address()
-        return session.get_pair(config)
+        return pair
     except (InputError, ValueError) as error:
         st.error(escape(str(error)))
         if getattr(error, "code", "") == "LABEL_UNKNOWN_IDS":
@@ -45,15 +49,19 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
     on_region: Callable[[RegionEvent], None] | None = None,
     switches: Mapping[str, object] | None = None,
 ) -> None:
-    """The linked images of the pair with live features; a click pins its pixel for every page. See :func:`linked_images`.
+    """The linked images of the pair with live features and the probes; a click pins its pixel for every page.
 
-    Below them stands the export of the page that ``key`` names; ``switches`` tells it what the page has chosen.
+    See :func:`linked_images`. Below them stands the export of the page that ``key`` names; ``switches`` tells it what the page
+    has chosen.
     """
+    step = tour.get_step()
+    if step is not None:
+        active_layer, scene = _choose_layers(layers, active_layer or {}, step), f"tour {tour.get_place()}"
     linked_images(
         *pair.panes,
         key=key,
         layers=layers,
-        markers=markers,
+        markers=[*markers, *probe_markers(probes.list_probes())],
         links=links,
         lines=lines,
         packed_images=pair.packed_images,
@@ -61,23 +69,36 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         active_layer=active_layer,
         scene=scene,
         opacity=opacity,
-        on_pixel=_pin,
-        on_clear=lambda: session.set_pixel(None),
-        on_undo=session.undo_pixel,
+        on_pixel=lambda event: pin((event.side, event.index)),
+        on_clear=lambda: pin(None),
+        on_undo=_undo,
         on_region=on_region,
     )
     with st.container(horizontal=True, horizontal_alignment="right", key=f"tools_{key}"):
         export_button(pair, key, get_pixel(pair), dict(switches or {}))
 
 
-def _pin(event: PixelEvent) -> None:
-    session.set_pixel((event.side, event.index))
+def _choose_layers(layers: Sequence[Layer], usual: Mapping[Side, str | None], step: tour.Step) -> dict[Side, str | None]:
+    """The layers that a step of the tour asks for, where this page has them."""
+    there = {(layer.side, layer.name) for layer in layers if layer.values is not None}
+    return {**usual, **{side: name for side, name in step.layers.items() if (side, name) in there}}
+
+
+def pin(pixel: tuple[Side, int] | None) -> None:
+    """Pin a pixel for every page, or let go of it."""
+    pins.set_pixel(pixel)
+    session.write_address()
+
+
+def _undo() -> None:
+    pins.undo_pixel()
+    session.write_address()
 
 
 def get_pixel(pair: cache.Pair) -> tuple[Side, int]:
     """The pinned pixel when it lies on these maps, else a telling one."""
     found = pair.analysis.association
-    pixel = session.get_pixel()
+    pixel = pins.get_pixel()
     if pixel is not None:
         height, width = found.source_size if pixel[0] == "source" else found.target_size
         if pixel[1] < height * width:

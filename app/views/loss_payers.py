@@ -11,9 +11,10 @@ import streamlit as st
 from app.controls import choice
 from app.figures.bars import side_bars
 from app.figures.style import PLAIN
-from app.state import cache, session
+from app.state import cache
 from app.state.associations import read_selection
 from app.state.losses import LossView
+from app.views.frame import pin
 from app.views.loss_tables import HEAD, LAYOUT, ROW
 from pca_core.analysis.loss_readings import sum_by_class, top_pixels
 from pca_core.types import Domain
@@ -99,4 +100,4 @@ def _top(pair: cache.Pair, view: LossView) -> None:
 
 def _pin(side: Domain, indices: Sequence[int]) -> None:
     rows = read_selection("loss_top", "rows")
-    session.set_pixel((side, indices[rows[0]]) if rows else None)
+    pin((side, indices[rows[0]]) if rows else None)

@@ -11,7 +11,7 @@ from app.controls import choice
 from app.figures.flow import HEIGHT, clickable_flow
 from app.figures.histograms import verdict_histograms
 from app.figures.style import PLAIN
-from app.state import associations, cache, session
+from app.state import associations, cache, pins, session
 from app.text import escape
 from app.views.pair_numbers import show_switches
 from app.views.tables import VERDICTS
@@ -39,7 +39,9 @@ def show(
     cell: tuple[int, int] | None,
 ) -> None:
     """The tabs; see :data:`TABS`."""
-    tabs = st.tabs(TABS, on_change="rerun", key="pairs_tab")
+    associations.recall_tab(TABS)
+    tabs = st.tabs(TABS, on_change="rerun", key=associations.TAB)
+    associations.keep_tab(next((place for place, tab in enumerate(tabs) if tab.open), 0))
     names = pair.label_space.class_names
     for tab, draw in zip(
         tabs,
@@ -109,7 +111,8 @@ def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs, cell: tuple[int, int] | N
 
 def _pin_row(key: str, clearest: PixelPairs) -> None:
     rows = associations.read_selection(key, "rows")
-    session.set_pixel(("source", int(clearest.source_index[rows[0]])) if rows else None)
+    pins.set_pixel(("source", int(clearest.source_index[rows[0]])) if rows else None)
+    session.write_address()
 
 
 def _tabulate(pairs: PixelPairs, names: tuple[str, ...], level: str, target_width: int) -> pd.DataFrame:

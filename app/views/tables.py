@@ -27,7 +27,8 @@ def _place(candidate: Candidate) -> str:
     return f"{candidate.row}, {candidate.column}"
 
 
-def _times(value: float) -> str:
+def show_times(value: float) -> str:
+    """A multiple of chance."""
     return f"{value:.0f}×" if value >= 10 else f"{value:.1f}×"
 
 
@@ -42,7 +43,7 @@ def candidates(items: Sequence[Candidate], names: Sequence[str], level: str) -> 
             "Predicted": [_name(item.predicted, names) for item in items],
             similarity: [round(item.similarity, 4) for item in items],
             "Normalised (σ)": [round(item.normalised, 2) for item in items],
-            "Probability × uniform": [_times(item.times_uniform) for item in items],
+            "Probability × uniform": [show_times(item.times_uniform) for item in items],
         }
     )
 
@@ -64,7 +65,7 @@ def stages(items: Sequence[Stage], names: Sequence[str]) -> pd.DataFrame:
             "Predicted": [_name(item.match.predicted, names) for item in items],
             "Value": [round(item.match.similarity, 4) for item in items],
             "Margin": [f"{item.margin:.4f}" for item in items],
-            "× uniform": [_times(item.match.times_uniform) for item in items],
+            "× uniform": [show_times(item.match.times_uniform) for item in items],
             "Back at i*": [f"{_place(item.way_back)} ({_name(item.way_back.label, names)})" for item in items],
             "Cycle": [VERDICTS[item.verdict] for item in items],
         }

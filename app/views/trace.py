@@ -13,6 +13,7 @@ from app.state import cache
 from app.text import escape
 from app.views import tables
 from app.views.frame import get_pixel, open_pair, show_images
+from app.views.probe_table import show_keep, show_probes
 from pca_core.association import describe_trace, explain_pixel, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
 
@@ -55,11 +56,19 @@ def _story(pair: cache.Pair) -> None:
         scene=side,
         opacity=0.45,
     )
+    numbers, kept = st.container(key="story_numbers"), st.container(key="story_probes")
     if isinstance(trace, PixelTrace):
-        soft_cycle = _source_story(trace, space.class_names)
+        with numbers:
+            soft_cycle = _source_numbers(trace)
+        _source_tables(trace, space.class_names)
         _soft_cycle(soft_cycle, pair, index)
     else:
-        _target_story(trace, space.class_names)
+        with numbers:
+            _target_numbers(trace, space.class_names)
+        _target_tables(trace, space.class_names)
+    with kept:  # last: the first soft cycle of a pair takes a sweep
+        show_keep(pair, (side, index))
+        show_probes(pair)
 
 
 def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
@@ -75,19 +84,23 @@ def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
         words.markdown(escape(describe_trace(trace, names)))
 
 
-def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> DeltaGenerator:
-    """Numbers and tables; returns the place of the soft cycle, which may take a sweep and must not hold up the rest."""
+def _source_numbers(trace: PixelTrace) -> DeltaGenerator:
+    """Returns the place of the soft cycle, which may take a sweep and must not hold up the rest."""
     first, second, third, fourth = st.columns(4)
     unit = "cosine" if trace.level == "feature" else "−KL"
     first.metric("Similarity", f"{trace.match.similarity:.3f}", help=f"D(i, j*): {unit} of the two pixels.")
     second.metric(
         "× chance",
-        f"{trace.match.times_uniform:.0f}×" if trace.match.times_uniform >= 10 else f"{trace.match.times_uniform:.1f}×",
+        tables.show_times(trace.match.times_uniform),
         help="p(j*|i) as a multiple of 1/N. With thousands of pixels every probability is tiny; this says how far it stands out.",
     )
     third.metric(
         "Margin", f"{trace.margin:.4f}", help="Similarity of the first less the second candidate. Near zero: a coin toss."
     )
+    return fourth.empty()
+
+
+def _source_tables(trace: PixelTrace, names: tuple[str, ...]) -> None:
     forward, backward, ladder = st.tabs(["Forward candidates", "Way back", "Stage ladder"])
     forward.dataframe(tables.candidates(trace.candidates, names, trace.level), **tables.LAYOUT)
     backward.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
@@ -99,7 +112,6 @@ def _source_story(trace: PixelTrace, names: tuple[str, ...]) -> DeltaGenerator:
         "The same pixel under each variant of the similarity, always with its first choice (k = 1). Normalising moves "
         "probabilities, never the match; aggregation and predictions can flip it."
     )
-    return fourth.empty()
 
 
 def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
@@ -116,12 +128,15 @@ def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
     show("–" if soft_cycle is None else f"{soft_cycle:.0%}")
 
 
-def _target_story(trace: TargetTrace, names: tuple[str, ...]) -> None:
+def _target_numbers(trace: TargetTrace, names: tuple[str, ...]) -> None:
     first, second, third = st.columns(3)
     first.metric("Claims", len(trace.claims), help="In-degree: source pixels whose most similar target pixel this is.")
     second.metric("Consistent", trace.num_consistent, help="Claims whose cycle closes: these pull on this pixel in the loss.")
     own = names[trace.label] if trace.label is not None else "–"
     third.metric("Label · predicted", f"{own} · {names[trace.predicted] if trace.predicted is not None else '–'}")
+
+
+def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
     claims, returns = st.tabs(["Claimed by", "Leads back to"])
     claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)

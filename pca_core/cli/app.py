@@ -23,7 +23,7 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    main = ROOT / "app" / "main.py"
+    main = ROOT / "app" / "server.py"
     if not 1 <= arguments.port <= 65535:
         raise ValueError(f"--port must be a number from 1 to 65535, got {arguments.port}.")
     command = [sys.executable, "-m", "streamlit", "run", str(main), f"--server.port={arguments.port}"]

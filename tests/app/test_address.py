@@ -105,3 +105,22 @@ def test_pixel_and_switches_are_read_as_written():
     assert address.read_config(address.describe_config(config)) == config
     assert address.describe_config(AssociationConfig()) == {}
     assert address.read_config({"alpha": "7", "top_k": "many", "level": "feature"}) == AssociationConfig()
+
+
+def test_switches_of_pages_not_opened_yet_stay_in_the_address_and_nothing_else_does():
+    app = open_app(aggregation_map="entropy", utm="x", source_from_x="a" * 500, **{"x_" + "y" * 99: "1"})
+    assert app.query_params["aggregation_map"] == "entropy"
+    assert set(app.query_params) == {"aggregation_map", "source", "target"}
+
+
+def test_the_link_tells_what_it_leaves_behind():
+    def page():
+        import streamlit as st
+
+        from app.state import session
+
+        session.start({})
+        session.choose("target", session.UPLOADS, "mine")
+        st.text(session.tell_missing_from_link())
+
+    assert "Uploaded images stay in this session" in AppTest.from_function(page).run().text[0].value

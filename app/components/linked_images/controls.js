@@ -111,7 +111,7 @@ function showStatus(state, pane) {
 
 function describeMarkers(state, pane) {
   const marked = state.overlay.markers.filter((marker) => marker.side === pane.side && MAIN_KINDS.has(marker.kind));
-  if (!state.overlay.markers.length) return "Click a pixel to trace it";
+  if (!state.overlay.markers.some(({ kind }) => kind !== "probe")) return "Click a pixel to trace it";
   return marked.map(({ label, index }) => `${label} ${describePlace(pane, index)}`.trim()).join("     ");
 }
 

@@ -75,7 +75,7 @@ function readOverlay({ header, sections }) {
       values: layer.values === null ? null : sections[layer.values],
       colours: sections[layer.colours],
     })),
-    markers: header.markers.map(([side, index, kind, label]) => ({ side, index, kind, label })),
+    markers: header.markers.map(([side, index, kind, label, colour]) => ({ side, index, kind, label, colour })),
     lines: readLines(header.lines, sections),
     liveColours: new Uint32Array(sections[header.viridis].slice().buffer),
     links: header.links.map(([side, index, toSide, toIndex, kind, consistent]) => ({

@@ -10,11 +10,12 @@ function placeMarker(state, marker) {
 }
 
 function ringRadius(cell, kind) {
-  const least = { query: 10, match: 10, return: 10, candidate: 6, claim: 0 }[kind] ?? 8;
+  const least = { query: 10, match: 10, return: 10, candidate: 6, claim: 0, probe: 7 }[kind] ?? 8;
   return Math.max(least, Math.hypot(cell.width, cell.height) / 2 + 2);
 }
 
 function markerInk(state, marker) {
+  if (marker.colour) return marker.colour;
   const linkKind = { match: "forward", return: "backward", claim: "claim" }[marker.kind];
   const link = state.overlay.links.find(
     ({ kind, end, start }) => kind === linkKind && [end, start].some((to) => to.side === marker.side && to.index === marker.index),
@@ -116,10 +117,16 @@ function drawLabel(context, { marker, ink }, { x, y, width, height }) {
   context.lineWidth = 2.5;
   context.stroke();
   context.fill();
-  context.fillStyle = INK.text;
+  context.fillStyle = isDark(ink) ? INK.neutral : INK.text;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillText(marker.label, x + width / 2, y + height / 2 + 0.5);
+}
+
+// Of "#rrggbb": whether white is easier to read on it than black.
+function isDark(ink) {
+  const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(ink.slice(at, at + 2), 16) / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.18;
 }
 
 // --- cursor and pulse ------------------------------------------------------------------------------------------

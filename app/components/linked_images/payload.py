@@ -118,7 +118,7 @@ def pack_overlay(  # noqa: PLR0913 (one keyword for each thing that is drawn)
         "features": features_hash,
         "panes": {side: {"grid": pane.grid, "size": pane.image.shape[:2]} for side, pane in panes.items()},
         "layers": [_describe_layer(layer, sections) for layer in layers],
-        "markers": [[marker.side, int(marker.index), marker.kind, marker.label] for marker in markers],
+        "markers": [[marker.side, int(marker.index), marker.kind, marker.label, marker.colour] for marker in markers],
         "links": [
             [link.start[0], int(link.start[1]), link.end[0], int(link.end[1]), link.kind, bool(link.consistent)] for link in links
         ],

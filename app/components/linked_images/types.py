@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 Side = Literal["source", "target"]
-MarkerKind = Literal["query", "match", "return", "candidate", "claim"]
+MarkerKind = Literal["query", "match", "return", "candidate", "claim", "probe"]
 LinkKind = Literal["forward", "backward", "candidate", "claim", "lead"]
 Swatch = tuple[str, tuple[int, int, int]]
 
@@ -103,12 +103,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Marker:
-    """A highlighted feature pixel; ``index`` is row-major in the grid of its side, ``label`` a short text."""
+    """A highlighted feature pixel; ``index`` is row-major in the grid of its side, ``label`` a short text.
+
+    A ``probe`` has a ``colour`` of its own, ``#rrggbb``; the other kinds take that of their arrow.
+    """
 
     side: Side
     index: int
     kind: MarkerKind
     label: str = ""
+    colour: str = ""
 
 
 @dataclass(frozen=True)

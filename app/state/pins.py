@@ -1,0 +1,47 @@
+"""The pinned pixel of a session, and the way back to those pinned before. Whoever changes it writes the address afterwards."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.state import address
+from pca_core.types import Domain
+
+MAX_UNDO = 50
+
+Pin = tuple[Domain, int]
+
+
+def get_pixel() -> Pin | None:
+    """The pinned pixel, from the session or the address (``source-123``)."""
+    if "pixel" not in st.session_state:
+        st.session_state["pixel"] = address.read_pixel(st.session_state["told"])
+    return st.session_state["pixel"]
+
+
+def set_pixel(pixel: Pin | None) -> None:
+    """Pin a pixel, or let go of it; the one before can come back by :func:`undo_pixel`."""
+    history = st.session_state.setdefault("pixels_before", [])
+    if pixel != get_pixel():
+        history.append(get_pixel())
+        del history[:-MAX_UNDO]
+    st.session_state["pixel"] = pixel
+
+
+def undo_pixel() -> None:
+    """Go back to the pixel that was pinned before."""
+    history = st.session_state.setdefault("pixels_before", [])
+    if history:
+        st.session_state["pixel"] = history.pop()
+
+
+def forget() -> None:
+    """Let go of the pin and of those before it: they mean nothing on other images."""
+    st.session_state["pixels_before"] = []
+    st.session_state["pixel"] = None
+
+
+def describe() -> dict[str, str]:
+    """The pin, for the address."""
+    pixel = get_pixel()
+    return {} if pixel is None else {"pixel": f"{pixel[0]}-{pixel[1]}"}

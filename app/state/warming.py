@@ -1,0 +1,26 @@
+"""The pair that the app opens on, put into the caches before anybody asks for it."""
+
+from __future__ import annotations
+
+from app.state import cache
+from app.state.defaults import BUILT_IN, read_defaults
+from pca_core.association import AssociationConfig, explain_pixel, suggest_pixel
+
+
+def open_default_pair() -> None:
+    """Everything that the first picture needs, with the first image of each folder.
+
+    Raises:
+        InputError: When the folders or the net that the server was started with cannot be used.
+    """
+    defaults = read_defaults()
+    space = cache.get_checkpoint(defaults["net"]).label_space
+    samples = [
+        cache.read_sample(defaults[side], side, cache.get_dataset(defaults[side], side).names[0], "error", space)
+        for side in BUILT_IN
+    ]
+    pair = cache.get_pair(*samples, defaults["net"], AssociationConfig())
+    cache.get_packed_features(pair)
+    first = suggest_pixel(pair.analysis.association, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
+    explain_pixel(pair.analysis, first, with_soft_cycle=False)  # keeps what the pages' stage ladder borrows
+    cache.freeze_garbage_collector()

@@ -1,0 +1,95 @@
+"""Warm-up: what the first visitor would wait for is loaded while the server starts, and told in words meanwhile.
+
+Imports nothing heavy itself: it is there before the libraries are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+PAGES = ("images", "trace", "associations", "aggregation", "segmentation", "features", "losses", "adapt", "compare")
+
+
+class WarmUp:
+    """Steps in a thread of their own, one after the other.
+
+    A step that fails ends it: the page then meets the same trouble itself and says so in a sentence.
+    """
+
+    def __init__(self, steps: dict[str, Callable[[], object]]) -> None:
+        self._steps = steps
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.num_done = 0
+        self.seconds: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin, once."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        # Caches may be filled outside a session; Streamlit would say so in the log each time.
+        logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
+        try:
+            for words, step in self._steps.items():
+                since = time.perf_counter()
+                step()
+                self.seconds[words] = time.perf_counter() - since
+                self.num_done += 1
+        except Exception:
+            logging.getLogger(__name__).info("Warm-up ended early", exc_info=True)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is over, after waiting for at most so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._thread is not None and not self._thread.is_alive()
+
+    @property
+    def share(self) -> float:
+        """How much is done, 0-1."""
+        return self.num_done / len(self._steps)
+
+    @property
+    def words(self) -> str:
+        """What is going on."""
+        return list(self._steps)[min(self.num_done, len(self._steps) - 1)]
+
+
+def _load_numerics() -> None:
+    importlib.import_module("pca_core.inference")
+
+
+def _load_pages() -> None:
+    for name in PAGES:
+        importlib.import_module(f"app.views.{name}")
+
+
+def _load_net() -> None:
+    from app.state import cache
+    from app.state.defaults import read_defaults
+
+    cache.get_checkpoint(read_defaults()["net"])
+
+
+def _open_pair() -> None:
+    from app.state import warming
+
+    warming.open_default_pair()
+
+
+WARM_UP = WarmUp(
+    {
+        "Loading the numerical libraries …": _load_numerics,
+        "Loading the pages …": _load_pages,
+        "Loading the net …": _load_net,
+        "Running the net on both images and associating every pixel …": _open_pair,
+    }
+)

@@ -1,0 +1,48 @@
+"""The first visit to a server that has just started, and the addresses of pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.warmup import PAGES
+from tests.browser.test_trace_page import verdict
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+SERVER = ROOT / "app/server.py"
+READY = ".li-root[data-ready=true]"
+
+
+def test_the_first_visitor_is_told_what_is_going_on_and_then_has_the_picture(page, serve, tmp_path):
+    url = serve(SERVER, "--source", "streets:noon")  # a server of its own: nobody was there before
+    page.goto(url)
+    page.wait_for_selector(f".st-key-warm_up, {READY}", timeout=30_000)
+    page.wait_for_selector(READY, timeout=60_000)
+    page.locator(".st-key-warm_up").wait_for(state="detached", timeout=20_000)
+    assert "goes to target pixel" in verdict(page)
+
+
+def test_a_server_that_cannot_open_its_folder_says_so(page, serve):
+    page.goto(serve(SERVER, "--target", "/nowhere/at/all"))
+    page.get_by_text("The built-in images are shown instead").wait_for(timeout=60_000)
+    page.wait_for_selector(READY, timeout=60_000)
+
+
+@pytest.mark.parametrize("name", ["trace", "associations"])
+def test_an_address_of_a_page_asks_for_nothing_that_is_not_there(page, serve, name):
+    troubles = []
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("response", lambda answer: troubles.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{serve(SERVER, '--source', 'streets:noon')}/{name}?pixel=source-4000")
+    page.wait_for_selector(READY, timeout=60_000)
+    page.wait_for_function("location.search.includes('pixel=source-4000')", timeout=20_000)
+    assert page.locator("text=does not exist").count() == 0
+    assert troubles == []
+
+
+def test_the_pages_that_are_warmed_are_those_of_the_app():
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120).run()
+    assert not app.exception
+    assert tuple(app.session_state["pages"]) == PAGES
