@@ -19,7 +19,6 @@ st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
 wait_for_warm_up()
 
 # What is heavy is loaded by now.
-from app.state import features as features_state  # noqa: E402
 from app.state import session, tour  # noqa: E402
 from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, topbar, trace  # noqa: E402
 
@@ -51,4 +50,3 @@ if jump not in (None, name):
 session.write_address()
 topbar.show(name)
 page.run()
-features_state.preload()

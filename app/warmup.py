@@ -12,16 +12,20 @@ import time
 from collections.abc import Callable
 
 PAGES = ("images", "trace", "associations", "aggregation", "segmentation", "features", "losses", "adapt", "compare")
+SECONDS_ALONE = 3
 
 
 class WarmUp:
     """Steps in a thread of their own, one after the other.
 
-    A step that fails ends it: the page then meets the same trouble itself and says so in a sentence.
+    A step that fails ends it: the page then meets the same trouble itself and says so in a sentence. What comes ``afterwards``
+    is nobody's first picture: nobody waits for it, and it leaves the first visitor some seconds to themselves.
     """
 
-    def __init__(self, steps: dict[str, Callable[[], object]]) -> None:
+    def __init__(self, steps: dict[str, Callable[[], object]], afterwards: Callable[[], object] | None = None) -> None:
         self._steps = steps
+        self._afterwards = afterwards
+        self._is_over = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.num_done = 0
@@ -45,12 +49,15 @@ class WarmUp:
                 self.num_done += 1
         except Exception:
             logging.getLogger(__name__).info("Warm-up ended early", exc_info=True)
+        finally:
+            self._is_over.set()
+        if self._afterwards is not None:
+            time.sleep(SECONDS_ALONE)
+            self._afterwards()
 
     def wait(self, seconds: float) -> bool:
         """Whether it is over, after waiting for at most so long."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return self._thread is not None and not self._thread.is_alive()
+        return self._is_over.wait(seconds)
 
     @property
     def share(self) -> float:
@@ -61,6 +68,14 @@ class WarmUp:
     def words(self) -> str:
         """What is going on."""
         return list(self._steps)[min(self.num_done, len(self._steps) - 1)]
+
+
+def _load_rest() -> None:
+    """What the Features page measures with; it takes a second. Then all that is there to stay is loaded."""
+    from app.state import cache
+
+    importlib.import_module("sklearn.model_selection")
+    cache.freeze_garbage_collector()
 
 
 def _load_numerics() -> None:
@@ -91,5 +106,6 @@ WARM_UP = WarmUp(
         "Loading the pages …": _load_pages,
         "Loading the net …": _load_net,
         "Running the net on both images and associating every pixel …": _open_pair,
-    }
+    },
+    afterwards=_load_rest,
 )

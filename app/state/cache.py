@@ -24,11 +24,8 @@ MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session
 THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
 
 
-@st.cache_resource(show_spinner=False)
 def freeze_garbage_collector() -> None:
     """Streamlit collects garbage after every rerun; what is loaded by now need not be looked at each time."""
-    import torch  # noqa: F401 (the largest part of what is frozen)
-
     gc.collect()
     gc.freeze()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 import streamlit as st
@@ -35,12 +33,6 @@ class FeatureFindings:
     colours: dict[bool, FeatureColours]
     sample: PixelSample
     gap: DomainGap
-
-
-@st.cache_resource(show_spinner=False)
-def preload() -> None:
-    """Load scikit-learn in the background, once: it takes a second, for which the first visit of the page would wait."""
-    threading.Thread(target=import_module, args=("sklearn.model_selection",), daemon=True).start()
 
 
 def get_findings(pair: Pair, *, is_aggregated: bool = False) -> FeatureFindings:

@@ -27,7 +27,6 @@ class Choice:
 
 def start(pages: Mapping[str, object]) -> None:
     """Prepare a session: defaults from the command line and the address, the pages to link to."""
-    cache.freeze_garbage_collector()
     st.session_state["pages"] = pages
     if "choices" in st.session_state:
         return

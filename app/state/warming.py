@@ -23,4 +23,3 @@ def open_default_pair() -> None:
     cache.get_packed_features(pair)
     first = suggest_pixel(pair.analysis.association, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
     explain_pixel(pair.analysis, first, with_soft_cycle=False)  # keeps what the pages' stage ladder borrows
-    cache.freeze_garbage_collector()

@@ -81,7 +81,7 @@ def build_compact(num_classes: int, feature_channels: int = 64) -> CompactNet:
     """Build the net with Kaiming-initialised convolutions, drawn from torch's global generator (seed it first)."""
     net = CompactNet(num_classes, feature_channels)
     for module in net.modules():
-        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # without memory it would only load torch's compiler
+        if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     with torch.no_grad():
         net.classifier.weight.mul_(0.1)

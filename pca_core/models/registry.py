@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from pca_core.checks import InputError
 from pca_core.models.compact import build_compact
@@ -87,8 +88,17 @@ def build_empty(name: str, *, num_classes: int, **options: object) -> nn.Module:
     """
     if "pretrained" in options:
         raise InputError("MODEL_OPTION", f"Architecture {name!r} has no option 'pretrained' that a file could set.")
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         return build_model(name, num_classes=num_classes, **options)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Random starts of tensors without memory are skipped: to tell their shapes torch would load sympy and its compiler."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
+            return args[0]
+        return function(*args, **(kwargs or {}))
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -102,7 +112,8 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
             built = build_model(model.recipe.architecture, num_classes=model.num_classes, **model.recipe.options)
         model = built.train(model.training)
     else:
-        model.to_empty(device="cpu")
+        # As model.to_empty("cpu") does, which asks for the layout of tensors without memory and loads sympy for it.
+        model._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
     model.load_state_dict(tensors)
     return model
 

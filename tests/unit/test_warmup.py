@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
 
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import warmup
+from app.state.defaults import BUILT_IN
+from app.views import warming
 from app.warmup import WarmUp
 from tests.conftest import ROOT
 
@@ -39,17 +46,56 @@ def test_a_step_that_fails_ends_it_quietly():
     assert warm_up.words == "Broken …"
 
 
+def test_nobody_waits_for_what_comes_afterwards(monkeypatch):
+    monkeypatch.setattr(warmup, "SECONDS_ALONE", 0.05)
+    is_done = threading.Event()
+    warm_up = WarmUp({"Only …": lambda: None}, afterwards=is_done.set)
+    warm_up.start()
+    assert warm_up.wait(10)
+    assert not is_done.is_set()
+    assert is_done.wait(10)
+
+
 def test_words_are_there_before_anything_heavy():
     code = "import app.views.warming, sys; print([name for name in ('torch', 'pandas', 'numba', 'cv2') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_a_net_is_opened_without_the_compiler_of_torch():
-    """It would take a second and 800 modules, and nothing here compiles."""
+def test_a_net_is_opened_without_the_compiler_of_torch_and_sympy():
+    """They would take a second and 1,200 modules, and nothing here compiles."""
     code = (
         "import sys; from pca_core.models import load_checkpoint; from pca_core.data.streets import BUILT_IN_NET; "
-        "load_checkpoint(BUILT_IN_NET); print('torch._dynamo' in sys.modules)"
+        "load_checkpoint(BUILT_IN_NET); print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_images_shown_meanwhile_are_those_that_the_app_opens_on():
+    assert [folder.parent for _, folder in warming.FOLDERS.values()] == [BUILT_IN["source"], BUILT_IN["target"]]
+
+
+@pytest.mark.parametrize(
+    ("told", "names"),
+    [
+        ({}, ["noon_0001", "dusk_rain_0001"]),
+        ({"source": "noon_0003", "target": "<script>"}, ["noon_0003", "dusk_rain_0001"]),
+        ({"target": "../noon_0001"}, ["noon_0001", "dusk_rain_0001"]),
+        ({"source_from": "0123456789"}, []),
+    ],
+    ids=["nothing told", "another image, and no image", "a path", "another folder"],
+)
+def test_an_address_chooses_among_the_built_in_images_only(told, names):
+    def page():
+        import streamlit as st
+
+        from app.views import warming
+
+        st.html(warming._show_images())
+
+    app = AppTest.from_function(page)
+    app.query_params.update(told)
+    body = app.run().get("html")[0].proto.body
+    assert re.findall(r"<figcaption>\w+ · (.*?)</figcaption>", body) == names
+    assert body.count("src='data:image/jpeg;base64,") == len(names)
