@@ -10,13 +10,13 @@ from app.state.aggregation import SpreadFindings
 from pca_core.render import INCONSISTENT
 from pca_core.types import FeaturePair, LabelSpace
 
+STRONG = 10.0  # means from which on the colour stays: so little and nothing can be told apart
 FLIPS = ("same match", "another match")
 
 
 def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: FeaturePair, space: LabelSpace) -> list[Layer]:
     """Both sides; ``weights`` (h', w') are those of the pinned target pixel as multiples of an even share."""
-    pull_limits = (0.0, float(max(found.reach_without.pull.max(), found.reach_with.pull.max())))
-    gradient_limits = (0.0, float(max(found.reach_without.gradient.max(), found.reach_with.gradient.max())))
+    even_pull, even_gradient = (float(one.mean()) for one in (found.reach_without.pull, found.reach_without.gradient))
     layers = [
         _flip_layer(found.flips),
         class_layer("labels", "Labels", "source", pair.source_labels.cpu().numpy(), space),
@@ -24,12 +24,10 @@ def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: Feature
         value_layer("weights", "Borrows from", "target", weights, "× even share", is_log=True),
         value_layer("entropy", "Entropy", "target", found.weights.entropy, "of log T"),
         value_layer("lent", "Lent", "target", found.weights.lent, "× average"),
-        value_layer("pull_off", "Pull without", "target", found.reach_without.pull, "pairs", is_log=True, limits=pull_limits),
-        value_layer("pull_on", "Pull with α", "target", found.reach_with.pull, "pairs", is_log=True, limits=pull_limits),
-        value_layer(
-            "gradient_off", "Gradient without", "target", found.reach_without.gradient, "‖∂L/∂F‖", limits=gradient_limits
-        ),
-        value_layer("gradient_on", "Gradient with α", "target", found.reach_with.gradient, "‖∂L/∂F‖", limits=gradient_limits),
+        _reach_layer("pull_off", "Pull without", found.reach_without.pull, even_pull),
+        _reach_layer("pull_on", "Pull with α", found.reach_with.pull, even_pull),
+        _reach_layer("gradient_off", "Gradient without", found.reach_without.gradient, even_gradient),
+        _reach_layer("gradient_on", "Gradient with α", found.reach_with.gradient, even_gradient),
         class_layer("prediction", "Prediction", "target", pair.target_prediction.cpu().numpy(), space),
         class_layer("aggregated", "Aggregated prediction", "target", found.classes, space),
     ]
@@ -45,3 +43,9 @@ def _flip_layer(flips: np.ndarray) -> Layer:
     return Layer(
         "flips", "Flips", "source", flips.astype(np.uint8), palette, alpha, ((FLIPS[1], INCONSISTENT),), value_names=FLIPS
     )
+
+
+def _reach_layer(name: str, title: str, values: np.ndarray, mean: float) -> Layer:
+    """In multiples of the mean without aggregation, on the same scale with it and without."""
+    unit = "× the mean without α, or more"
+    return value_layer(name, title, "target", values / max(mean, 1e-12), unit, is_log=True, limits=(0.0, STRONG))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.state.session import Choice
-from tests.conftest import ROOT
+from tests.app.pages import open_page
 from tests.unit import miniatures
 from tests.unit.test_cli_datasets import make_net
 
@@ -27,17 +26,8 @@ def world(tmp_path, monkeypatch):
     return tmp_path
 
 
-def open_page(script: str = "main.py", **address: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app" / script), default_timeout=120)
-    for name, value in address.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
 def test_a_name_with_slashes_is_in_the_address_and_comes_back(world):
-    app = open_page(target=NAME)
+    app = open_page("trace", target=NAME)
     assert app.session_state["choices"]["target"] == Choice(f"{world / 'cityscapes'}:val", NAME)
     assert not app.error
     assert any(item.label == "Cycle-consistent" for item in app.metric)
@@ -45,15 +35,7 @@ def test_a_name_with_slashes_is_in_the_address_and_comes_back(world):
 
 
 def test_thumbnails_and_choice(world):
-    def page():
-        from app.state import session
-        from app.views import images
-
-        session.start({})
-        images.render()
-
-    app = AppTest.from_function(page, default_timeout=120).run()
-    assert not app.exception
+    app = open_page("images")
     assert [button.key for button in app.button if str(button.key).startswith("target_use_")][-1] == f"target_use_{NAME}"
     app.button(key=f"target_use_{NAME}").click().run()
     assert app.session_state["choices"]["target"].name == NAME

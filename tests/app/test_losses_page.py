@@ -18,7 +18,8 @@ from pca_core.association import AssociationConfig
 from pca_core.data import encode_jpeg, encode_png
 from pca_core.losses import LossWeights
 from pca_core.types import IGNORE_INDEX
-from tests.app.test_pages import SECONDS, metric, picture, sentences
+from tests.app.pages import open_page
+from tests.app.test_pages import metric, picture, sentences
 from tests.conftest import ROOT, make_pair
 from tests.unit.test_loss_ledger import make_classifier
 
@@ -27,23 +28,7 @@ LABELS = ("Weighted loss", "Pixels reached", "At or above mean", "Gradient in al
 
 @pytest.fixture
 def page() -> AppTest:
-    return open_page()
-
-
-def open_page(**told: str) -> AppTest:
-    def page():
-        from app.state import session
-        from app.views import losses
-
-        session.start({})
-        losses.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS)
-    for name, value in told.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return open_page("losses")
 
 
 def told(app: AppTest) -> str:
@@ -111,7 +96,7 @@ def test_weights_change_the_objective_and_go_back(page):
 
 
 def test_a_term_without_weight_says_that_it_takes_no_part():
-    app = open_page(loss_term="lovasz", loss_weight_lovasz="0.0")
+    app = open_page("losses", loss_term="lovasz", loss_weight_lovasz="0.0")
     assert "Lovász has weight 0" in told(app)
     assert ledger(app)["weighted"][NAMES["lovasz"]] == 0
     words = [item.value for item in app.info]
@@ -123,7 +108,7 @@ def test_a_term_without_weight_says_that_it_takes_no_part():
 
 def test_with_target_smoothing_alone_the_target_pays_and_is_reached():
     weights = {f"loss_weight_{name}": "0.0" for name in TERMS if name != "target_smoothing"}
-    app = open_page(**weights)
+    app = open_page("losses", **weights)
     assert "of the target pixels pays" in told(app)
     assert "aggregation plays no part" in told(app)
     assert float(metric(app, "Pixels reached").rstrip("%")) > 0
@@ -143,7 +128,7 @@ def test_a_pinned_pixel_has_its_own_ledger(page):
 
 
 def test_a_link_restores_every_switch():
-    app = open_page(loss_term="associations", loss_aggregation="False", loss_bars="gradient", loss_weight_lovasz="2.0")
+    app = open_page("losses", loss_term="associations", loss_aggregation="False", loss_bars="gradient", loss_weight_lovasz="2.0")
     assert app.pills(key="loss_term").value == "associations"
     assert not app.toggle(key="loss_aggregation").value
     assert app.segmented_control(key="loss_bars").value == "gradient"

@@ -12,9 +12,8 @@ from app.state import cache
 from app.state.session import BUILT_IN
 from app.state.uploads import Upload
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from tests.app.pages import SECONDS, open_page
 from tests.conftest import ROOT
-
-SECONDS = 120
 
 
 @pytest.fixture
@@ -26,16 +25,7 @@ def trace() -> AppTest:
 
 @pytest.fixture
 def images() -> AppTest:
-    def page():
-        from app.state import session
-        from app.views import images
-
-        session.start({})
-        images.render()
-
-    app = AppTest.from_function(page, default_timeout=SECONDS).run()
-    assert not app.exception
-    return app
+    return open_page("images")
 
 
 def metric(app: AppTest, label: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from pca_core.analysis.spreading import alpha_effects, describe_loan, map_weights, measure_reach
 from tests.browser.test_linked_images import click_relative
+from tests.browser.test_live_hover import read_map
 from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
 
 pytestmark = pytest.mark.browser
@@ -23,15 +24,6 @@ def open_aggregation(page, url: str, query: str = "") -> None:
 def expect_number(page, label: str, value: str) -> None:
     metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label, exact=True))
     metric.get_by_text(value, exact=True).wait_for(timeout=20_000)
-
-
-def status(page, side: str, index: int, columns: int, rows: int) -> str:
-    """What the line below an image tells of the pixel under the cursor."""
-    box = page.locator(f"canvas[data-side={side}]").bounding_box()
-    row, column = divmod(index, columns)
-    page.mouse.move(box["x"] + (column + 0.5) * box["width"] / columns, box["y"] + (row + 0.5) * box["height"] / rows)
-    page.locator(f".li-root[data-shown={side}-{index}]").wait_for(timeout=10_000)
-    return page.locator(f".li-status[data-side={side}]").inner_text()
 
 
 def test_a_clicked_pixel_tells_the_weights_of_the_core(page, serve, analysis):  # noqa: F811
@@ -65,24 +57,28 @@ def test_the_slider_changes_the_numbers_to_those_of_the_core(page, serve, analys
     page.get_by_text(re.compile(r"pull on .* with α = 0.3")).wait_for(timeout=20_000)
 
 
-def test_the_maps_hold_the_values_of_the_core(page, serve, analysis):  # noqa: F811
+def test_the_maps_are_those_of_the_core(page, serve, analysis):  # noqa: F811
     open_aggregation(page, serve(MAIN), "?aggregation_map=entropy")
-    rows, columns = analysis.pair.target_size
-    maps, reach = map_weights(analysis), measure_reach(analysis, 0.5)
-    for title, name, values in (
-        ("Entropy", "Entropy", maps.entropy),
-        ("Lent", "Lent", maps.lent),
-        ("Gradient", "Gradient with α", reach.gradient),
+    page.locator(".li-opacity input").fill("100")  # so that colours on the canvas are those of the map
+    maps, without, reach = map_weights(analysis), measure_reach(analysis, 0.0), measure_reach(analysis, 0.5)
+    for title, name, shares in (
+        ("Entropy", "Entropy", spread(maps.entropy)),
+        ("Lent", "Lent", spread(maps.lent)),
+        ("Pull", "Pull with α", np.log1p(reach.pull / without.pull.mean()) / np.log1p(10)),
+        ("Gradient", "Gradient with α", np.log1p(reach.gradient / without.gradient.mean()) / np.log1p(10)),
     ):
         page.locator(".st-key-aggregation_map").get_by_text(title, exact=True).click()
         button = page.locator(".li-layers[data-side=target]").get_by_role("button", name=name, exact=True)
         button.and_(page.locator("[aria-pressed=true]")).wait_for(timeout=20_000)
         page.mouse.move(5, 5)
-        for index in (2000, 6001):
-            told = status(page, "target", index, columns, rows)
-            shown = float(re.search(rf"{re.escape(name)} (\S+)$", told)[1])
-            step = float(max(np.ptp(values), reach.gradient.max() if name != title else 0)) / 255
-            assert shown == pytest.approx(values.flat[index], abs=step, rel=0.06)  # told with two digits
+        page.wait_for_timeout(300)
+        painted = read_map(page, "target", analysis.pair.target_size)
+        assert np.abs(painted - 255 * shares.clip(0, 1)).max() < 1.5, title  # some neighbours in viridis look the same
+        assert np.ptp(painted) > 100
+
+
+def spread(values: np.ndarray) -> np.ndarray:
+    return (values - values.min()) / np.ptp(values)
 
 
 def test_nothing_moves_from_map_to_map_and_pixel_to_pixel(new_page, serve):
