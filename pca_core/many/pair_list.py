@@ -20,6 +20,7 @@ from pca_core.types import LabelSpace
 
 COLUMNS = ("source", "source_label", "target", "target_label")
 NEEDED = COLUMNS[:3]
+EXPECTED = f"{', '.join(NEEDED)}[, {COLUMNS[3]}]"
 PAIRINGS = "zip, all or random:N"
 BLOCK = 4
 """Source images that a target image meets in a row when all are paired; the cache of images must hold one more."""
@@ -73,9 +74,7 @@ def read_pair_list(path: str | Path) -> Pairs:
     path = Path(path)
     number = sum(1 for _ in _read_rows(path))
     if not number:
-        raise InputError(
-            "PAIRS_LIST", f"{shorten(path)} names no pair. It needs {', '.join(NEEDED)}[, {COLUMNS[3]}] on each line."
-        )
+        raise InputError("PAIRS_LIST", f"{shorten(path)} names no pair. It needs {EXPECTED} on each line.")
     return Pairs(number, str(path), lambda: (_to_files(row, path.parent) for row in _read_rows(path)))
 
 
@@ -101,8 +100,8 @@ def _read_rows(path: Path) -> Iterator[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             "PAIRS_LIST",
-            f"{shorten(path)} cannot be read as a list of pairs ({shorten(error)}). It needs a text file with "
-            f"{', '.join(NEEDED)}[, {COLUMNS[3]}] on each line.",
+            f"{shorten(path)} cannot be read as a list of pairs ({shorten(error)}). It must be a text file with {EXPECTED} "
+            "on each line.",
         ) from None
 
 
@@ -130,8 +129,8 @@ def _find_columns(path: Path, line: int, cells: list[str]) -> tuple[tuple[str, .
         got = f"has {shorten(wrong[0], 60)!r}" if wrong else f"lacks {missing[0]}"
         raise InputError(
             "PAIRS_LIST",
-            f"The first line of {shorten(path)} (line {line}) must name {', '.join(NEEDED)} and may name {COLUMNS[3]}, each once, "
-            f"but {got}. Correct it.",
+            f"Line {line} of {shorten(path)} names the columns: it must have {EXPECTED}, each once and in any order, but {got}. "
+            "Correct it.",
         )
     return tuple(cells), True
 
@@ -167,11 +166,12 @@ def pair_datasets(source: FolderDataset, target: FolderDataset, rule: str, seed:
         raise InputError("SOURCE_UNLABELLED", f"No image of {source.root} has a label map. The source needs labels.")
     origin = f"{source.root} × {target.root}, {rule}" + f", seed {seed}" * rule.startswith("random")
     places = _choose(rule, len(sources), len(targets), seed)
-    if rule == "all":
-        return Pairs(
-            len(sources) * len(targets), origin, lambda: ((sources[a], targets[b]) for a, b in _blocks(sources, targets))
-        )
-    return Pairs(len(places), origin, lambda: ((sources[a], targets[b]) for a, b in places))
+    number = len(sources) * len(targets) if rule == "all" else len(places)
+
+    def list_all() -> Iterator[tuple[ImageFile, ImageFile]]:
+        return ((sources[a], targets[b]) for a, b in (_blocks(sources, targets) if rule == "all" else places))
+
+    return Pairs(number, origin, list_all)
 
 
 def _files(dataset: FolderDataset) -> list[ImageFile]:

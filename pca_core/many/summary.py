@@ -24,9 +24,9 @@ def summarise_records(records: Iterable[dict[str, Any]], class_names: Sequence[s
         class_names: In the order of the flows.
 
     Returns:
-        ``shares``: name -> number of pairs that have it, mean, least, percentiles, most. ``classes``: for each class, pairs in which
-        it occurs, mean of their rates, and of its source pixels in all pairs: ``returned``, the share that came back to the class,
-        and ``matched``, the share whose match is of it by the target's labels. None where nothing tells.
+        ``shares``: name -> number of pairs that have it, mean, least, percentiles, most. ``classes``: for each class, pairs in
+        which it occurs, mean of their rates, and of its source pixels in all pairs: ``returned``, the share that came back to
+        the class, and ``matched``, the share whose match is of it by the target's labels. None where nothing tells.
     """
     values = {name: array("d") for name in SHARES}
     rates = [array("d") for _ in class_names]
@@ -44,9 +44,9 @@ def summarise_records(records: Iterable[dict[str, Any]], class_names: Sequence[s
         for kept, rate in zip(rates, record["rate_by_class"], strict=True):
             if rate is not None:
                 kept.append(rate)
-        for name, flow in flows.items():
+        for name in flows:
             if record[name] is not None:
-                flow += np.array(record[name])
+                flows[name] += np.array(record[name])
     return {
         "num_pairs": number,
         "num_failed": failures.total(),

@@ -68,7 +68,7 @@ class PairOptions:
 def associate_pairs(
     pairs: Pairs, checkpoint: Checkpoint, results: PairResults, options: PairOptions
 ) -> Iterator[dict[str, Any] | None]:
-    """Associate this process's share of the pairs, leaving out those whose lines are there; yields at each, None for one left out.
+    """Associate this process's share of the pairs but those whose lines are there; yields each record, None for one left out.
 
     Args:
         pairs: All of them; every process is given the same.
@@ -84,7 +84,7 @@ def associate_pairs(
     unknown = "ignore" if options.is_ignoring_unknown else "error"
     cache = ImageCache(checkpoint, options.num_kept, unknown, with_pictures=options.with_pictures)
     with results.journal() as journal:
-        for number, (source, target) in enumerate(pairs):
+        for number, (source, target) in zip(range(len(pairs)), pairs, strict=False):  # a list may grow meanwhile
             if not is_own(number, len(pairs)):
                 continue
             identity = identify(source, target, results.facts)
