@@ -53,6 +53,7 @@ def _add_many(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pairs", metavar="LIST", help=f"CSV, TSV or text with {', '.join(COLUMNS[:3])}[, {COLUMNS[3]}] a line")
     group.add_argument("--pairing", metavar="RULE", help=f"{PAIRINGS}: how to pair the data sets --source DIR and --target DIR")
     group.add_argument("--seed", type=int, default=0, help="of random:N (default: 0)")
+    group.add_argument("--soft-cycle", action="store_true", help="also tell its mean, at about twice the time")
     group.add_argument("--arrays", action="store_true", help="also write DIR/arrays/ID.npz for each pair")
     group.add_argument("--pictures", action="store_true", help="also write PNGs into DIR/pictures/ID/ for each pair")
     group.add_argument("--strict", action="store_true", help="stop at the first pair that cannot be used")
@@ -106,7 +107,7 @@ def _check_many(arguments: argparse.Namespace, given: dict[str, bool]) -> None:
 
 
 def _run_many(arguments: argparse.Namespace, config: AssociationConfig) -> int:
-    names = ("ignore_unknown", "arrays", "pictures", "strict", "kept_images")
+    names = ("ignore_unknown", "soft_cycle", "arrays", "pictures", "strict", "kept_images")
     options = PairOptions(config, *(getattr(arguments, name) for name in names))
     read_description(arguments.checkpoint)  # a misspelt net is told before a long list is read
     listed = read_pair_list(arguments.pairs) if arguments.pairs else None

@@ -82,13 +82,18 @@ class ImageCache:
         return SeenImage(seen, small, picture if self._with_pictures else None)
 
 
-@lru_cache(KNOWN_FILES)
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's content; empty for one that cannot be read, which is then another one once it can."""
     if not exists(path.is_file):
         return ""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        stamp = path.stat()
+        return _hash_content(path, stamp.st_size, stamp.st_mtime_ns)
     except OSError:
         return ""
+
+
+@lru_cache(KNOWN_FILES)
+def _hash_content(path: Path, *_stamp: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

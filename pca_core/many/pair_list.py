@@ -126,7 +126,7 @@ def _find_columns(path: Path, line: int, cells: list[str]) -> tuple[tuple[str, .
     wrong = [cell for cell in cells if cell not in COLUMNS or cells.count(cell) > 1]
     missing = [name for name in NEEDED if name not in cells]
     if wrong or missing:
-        got = f"has {shorten(wrong[0], 60)!r}" if wrong else f"lacks {missing[0]}"
+        got = f"it has {shorten(wrong[0], 60)!r}" if wrong else f"it lacks {missing[0]}"
         raise InputError(
             "PAIRS_LIST",
             f"Line {line} of {shorten(path)} names the columns: it must have {EXPECTED}, each once and in any order, but {got}. "

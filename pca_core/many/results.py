@@ -82,7 +82,7 @@ class PairResults:
         path = self.folder / "config.json"
         try:
             kept = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if self.lines.exists():
                 raise InputError(
                     "PAIRS_DIFFER",

@@ -36,6 +36,7 @@ class PairOptions:
     Attributes:
         config: How pixels are associated.
         is_ignoring_unknown: Whether unknown ids of label maps count as unlabelled instead of being refused.
+        with_soft_cycle: Whether lines tell its mean, which costs about as much again as the association; arrays hold it anyway.
         with_arrays, with_pictures: Write ``arrays/ID.npz`` and ``pictures/ID/`` too.
         is_strict: Stop at the first pair that cannot be used.
         num_kept: Images whose features are kept, at least 2.
@@ -43,6 +44,7 @@ class PairOptions:
 
     config: AssociationConfig = field(default_factory=AssociationConfig)
     is_ignoring_unknown: bool = False
+    with_soft_cycle: bool = False
     with_arrays: bool = False
     with_pictures: bool = False
     is_strict: bool = False
@@ -52,6 +54,10 @@ class PairOptions:
         if self.num_kept < 2:
             raise ValueError(f"num_kept must be at least 2 (a source and a target image), got {self.num_kept}.")
 
+    @property
+    def has_soft_cycle(self) -> bool:
+        return self.with_soft_cycle or self.with_arrays
+
     def facts(self, checkpoint: str | Path) -> dict[str, Any]:
         """All that lines depend on beside the images: the net by its content, the config, what is written beside them."""
         config = {name: value for name, value in asdict(self.config).items() if name != "tile_rows"}
@@ -60,6 +66,7 @@ class PairOptions:
             "checkpoint_sha256": hash_file(Path(checkpoint)),
             **config,
             "ignore_unknown": self.is_ignoring_unknown,
+            "soft_cycle": self.has_soft_cycle,
             "arrays": self.with_arrays,
             "pictures": self.with_pictures,
         }
@@ -137,7 +144,7 @@ def _associate(
             "SOURCE_UNLABELLED", f"No pixel of {source.name} has a label, so no cycle can be judged. Give another label map."
         )
     analysis, space = PairAnalysis(pair, options.config, seen_target.borrowed), checkpoint.label_space
-    statistics = association_statistics(analysis, space)
+    statistics = association_statistics(analysis, space, with_soft_cycle=options.has_soft_cycle)
     if options.with_arrays:
         write_atomic(folder / "arrays" / f"{identity}.npz", association_arrays(analysis))
     if options.with_pictures:
