@@ -1,0 +1,135 @@
+"""A sweep over pairs that is killed, interrupted or shared among processes ends with the bytes of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pca_core.cli import main
+from tests.conftest import ROOT
+from tests.unit.test_adaptation_distributed import TORCHRUN
+from tests.unit.test_many import many, write_list
+from tests.unit.training_data import make_data
+
+PAIRS = 160
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """Images, a net of one step, a list of pairs of which two cannot be read, and what comes of it without a stop."""
+    root = tmp_path_factory.mktemp("sweep")
+    make_data(root / "data", 12)
+    (root / "data/images/11.png").write_bytes(b"no picture")
+    arguments = ["--source", str(root / "data"), "--exclude", "11", "--steps", "1", "--batch-size", "1", "--short-side", "32"]
+    assert main(["train", *arguments, "--out", str(root / "net.safetensors")]) == 0
+    draw = random.Random(0)
+    pairs = [(draw.randrange(11), draw.randrange(11)) for _ in range(PAIRS - 2)]
+    write_list(root, [*pairs[:60], (3, 11), (11, 3), *pairs[60:]])
+    assert finish([sys.executable, "-m", "pca_core.cli", *many(root, root / "whole")]) == 0
+    return root
+
+
+def finish(command: list[str]) -> int:
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=False)
+    return done.returncode
+
+
+def start(command: list[str], out: Path, count: int) -> subprocess.Popen:
+    """A child in a session of its own that has written so many more lines."""
+    before = count_lines(out)
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=ENVIRONMENT, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while count_lines(out) < before + count:
+        assert child.poll() is None, child.communicate()[1][-2000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return child
+
+
+def count_lines(out: Path) -> int:
+    files = [out / "pairs.jsonl", *out.glob("parts/*.jsonl")]
+    return sum(path.read_bytes().count(b"\n") for path in files if path.exists())
+
+
+def assert_whole(world: Path, out: Path) -> None:
+    for name in ("pairs.jsonl", "summary.json", "config.json"):
+        assert (out / name).read_bytes() == (world / "whole" / name).read_bytes(), name
+    assert {path.name for path in out.iterdir()} == {"pairs.jsonl", "summary.json", "config.json", ".lock"}
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(world, tmp_path):
+    command = [sys.executable, "-m", "pca_core.cli", *many(world, tmp_path / "out")]
+    for count in (1, 30, 50):
+        child = start(command, tmp_path / "out", count)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+    kept = count_lines(tmp_path / "out")
+    assert 81 <= kept < PAIRS, "it was killed in the middle"
+    with (tmp_path / "out/pairs.jsonl").open("ab") as file:
+        file.write(b'{"pair":99,"id":"half a li')
+    assert finish(command) == 0
+    assert_whole(world, tmp_path / "out")
+
+
+def test_ctrl_c_keeps_everything(world, tmp_path):
+    command = [sys.executable, "-m", "pca_core.cli", *many(world, tmp_path / "out")]
+    child = start(command, tmp_path / "out", 20)
+    child.send_signal(signal.SIGINT)
+    out, errors = child.communicate(timeout=60)
+    assert (child.returncode, out, errors.strip()) == (130, "", "cyclelens: interrupted.")
+    assert 20 <= count_lines(tmp_path / "out") < PAIRS
+    assert not (tmp_path / "out/summary.json").exists()
+    assert finish(command) == 0
+    assert_whole(world, tmp_path / "out")
+
+
+def test_two_processes_equal_one_also_when_killed_and_finished_by_another_number(world, tmp_path):
+    arguments = ["-m", "pca_core.cli", *many(world, tmp_path / "out")]
+    child = start([*TORCHRUN, *arguments], tmp_path / "out", 40)
+    assert {path.name for path in (tmp_path / "out/parts").iterdir()} <= {"rank-0000.jsonl", "rank-0001.jsonl"}
+    for process in [*psutil.Process(child.pid).children(recursive=True), child]:  # workers outlive a torchrun that is killed
+        process.kill()
+    child.communicate()
+    assert count_lines(tmp_path / "out") < PAIRS, "it was killed in the middle"
+    alone = start([sys.executable, *arguments], tmp_path / "out", 20)
+    alone.kill()
+    alone.communicate()
+    assert not (tmp_path / "out/parts").exists(), "what several wrote was gathered by the one"
+    assert finish([*TORCHRUN, *arguments]) == 0
+    assert_whole(world, tmp_path / "out")
+
+
+def test_memory_is_flat_and_passes_do_not_grow_with_repeats(world):
+    """Four times the pairs in one process more: the peak after a first sweep grows by less than two of its images would take."""
+    first = write_list(world, [(a % 11, a // 11 % 11) for a in range(40)], "first.csv")
+    more = write_list(world, [(a % 11, (a // 11 + a) % 11) for a in range(400)], "more.csv")
+    command = [sys.executable, "-c", MEASURED, str(first), str(more), "--checkpoint", str(world / "net.safetensors")]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=True)
+    few, many_more = json.loads(done.stdout.splitlines()[-1])
+    assert many_more < few + 4, f"{few:.1f} MiB for 40 pairs, {many_more:.1f} MiB for 400"
+
+
+MEASURED = """
+import json, sys
+from pathlib import Path
+from pca_core.cli import main
+peaks = []
+for pairs in sys.argv[1:3]:
+    Path("/proc/self/clear_refs").write_text("5")
+    assert main(["associate", "--pairs", pairs, "--out", pairs + ".out", *sys.argv[3:]]) == 0
+    status = Path("/proc/self/status").read_text().splitlines()
+    peaks.append(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
+print(json.dumps(peaks))
+"""
