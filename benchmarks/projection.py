@@ -122,7 +122,8 @@ def main() -> None:
     product = 2 * pixels**2 * arguments.channels
     print(
         f"Measured on {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, CPU, "
-        f"load {os.getloadavg()[0]:.1f}, best of {arguments.rounds}; N = {pixels:,} feature pixels a side, C = {arguments.channels}:\n"
+        f"load {os.getloadavg()[0]:.1f}, best of {arguments.rounds}; "
+        f"N = {pixels:,} feature pixels a side, C = {arguments.channels}:\n"
     )
     print("| part | seconds | |\n|---|---:|---|")
     print(f"| reading a {SIZE[0]:,} × {SIZE[1]:,} PNG | {seconds['reading']:.3f} | one thread |")
