@@ -23,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SWEEP = """
-import json, resource, sys, time
+import json, os, resource, sys, time
 from pca_core.association import warm_up
 from pca_core.cli import associate, main
 times = []
@@ -37,7 +37,8 @@ warm_up()
 assert main(["associate", *sys.argv[1:]]) == 0
 facts = {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "pairs": len(times) - 1}
 facts |= {"seconds": times[-1][0] - times[0][0], "cpu": times[-1][1] - times[0][1]}
-print(json.dumps(facts), file=sys.stderr)
+with open(f"{sys.argv[-1]}/facts-{os.environ.get('RANK', '0')}", "w") as file:
+    json.dump(facts, file)
 """
 
 
@@ -57,7 +58,7 @@ def sweep(net: Path, number: int, out: Path, processes: int) -> list[dict]:
     done = subprocess.run([*command, "--checkpoint", str(net), "--out", str(out)], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    return [json.loads(line) for line in done.stderr.splitlines() if line.startswith('{"peak"')]
+    return [json.loads(path.read_text()) for path in out.glob("facts-*")]
 
 
 def main() -> None:
