@@ -132,9 +132,7 @@ def find_support(
 def check_usable(found: SupportSearch) -> None:
     """Raise InputError ``SOURCES_UNREADABLE`` when a search has come to its end without a source that could be used."""
     if not found.sources:
-        raise InputError(
-            "SOURCES_UNREADABLE", f"None of the {found.num_asked} source images can be used. The first says: {found.skipped[0]}"
-        )
+        raise InputError("SOURCES_UNREADABLE", f"None of the {found.num_asked} source images can be used: {found.skipped[0]}")
 
 
 def _check_classes(sample: Sample, checkpoint: Checkpoint) -> None:
