@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test lint bench bench-app bench-adaptation clean
+.PHONY: app test lint bench bench-app bench-pairs bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -26,6 +26,10 @@ bench: $(VENV)/.dev                  ## print speed and memory beside what one w
 
 bench-app: $(VENV)/.dev              ## print how the app feels: hover, click, page switch, first picture, pan
 	$(BIN)/python benchmarks/app.py
+
+bench-pairs: $(VENV)/.dev            ## print cost and memory of many pairs, and what all of GTAV × Cityscapes would take
+	$(BIN)/python benchmarks/pairs.py --side 64 128 256 --processes 1 2
+	$(BIN)/python benchmarks/projection.py
 
 bench-adaptation: $(VENV)/.dev        ## print what adaptation gains beside its controls (half an hour on two cores)
 	$(BIN)/python benchmarks/adaptation.py --ablation

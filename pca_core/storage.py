@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from pca_core.checks import InputError, shorten
@@ -15,12 +16,17 @@ def write_atomic(path: str | Path, data: bytes) -> None:
     Raises:
         OSError: When the disk is full or the folder cannot be written; the old file is then untouched.
     """
+    write_atomic_parts(path, (data,))
+
+
+def write_atomic_parts(path: str | Path, parts: Iterable[bytes]) -> None:
+    """The same for what is longer than memory: ``parts`` are written as they come."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -25,19 +26,33 @@ def world_size() -> int:
 
 
 @contextmanager
-def process_group(device: torch.device) -> Iterator[torch.device]:
-    """Join the processes that ``torchrun`` started, nccl on CUDA and gloo on the CPU; yields the device of this process."""
+def process_group(
+    device: torch.device, *, backend: str | None = None, patience: timedelta | None = None
+) -> Iterator[torch.device]:
+    """Join the processes that ``torchrun`` started; yields the device of this process.
+
+    Args:
+        device: Of one process.
+        backend: None is nccl on CUDA and gloo on the CPU.
+        patience: How long one process waits for another before it fails; None is the backend's.
+    """
     if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) < 2:
         yield device
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group(backend or ("nccl" if device.type == "cuda" else "gloo"), timeout=patience)
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def wait_for_all() -> None:
+    """Go on once every process is here."""
+    if dist.is_initialized():
+        dist.barrier()
 
 
 def share(batch_size: int) -> int:

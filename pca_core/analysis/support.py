@@ -115,23 +115,24 @@ def find_support(
     if len(sources) == 0:
         raise InputError("SOURCES_NONE", "There is no source image to look at. Choose a folder with images.")
     config = config or AssociationConfig()
-    search = _Search(checkpoint, target, config, most_similarities)
+    search = TargetSearch(checkpoint, target, config, most_similarities)
     found = SupportSearch((), search.reference, search.prediction, (), len(sources))
     if before is not None and len(before.sources) > REFERENCE_PAIRS and before.num_asked == len(sources):
         found = before
         search.take_reference(before.reference)
     for place in range(found.num_seen, len(sources)):
         try:
-            sample = sources[place]
-            _check_classes(sample, checkpoint)
-            found = replace(found, sources=(*found.sources, search.look_at(sample)), reference=search.reference)
+            found = replace(found, sources=(*found.sources, search.look_at(sources[place])), reference=search.reference)
         except InputError as error:
             found = replace(found, skipped=(*found.skipped, str(error)))
         yield found
+    check_usable(found)
+
+
+def check_usable(found: SupportSearch) -> None:
+    """Raise InputError ``SOURCES_UNREADABLE`` when a search has come to its end without a source that could be used."""
     if not found.sources:
-        raise InputError(
-            "SOURCES_UNREADABLE", f"None of the {len(sources)} source images can be used. The first says: {found.skipped[0]}"
-        )
+        raise InputError("SOURCES_UNREADABLE", f"None of the {found.num_asked} source images can be used: {found.skipped[0]}")
 
 
 def _check_classes(sample: Sample, checkpoint: Checkpoint) -> None:
@@ -144,22 +145,22 @@ def _check_classes(sample: Sample, checkpoint: Checkpoint) -> None:
         )
 
 
-class _Search:
-    """The target, prepared once, and the reference as it grows."""
+class TargetSearch:
+    """The target, prepared once, and the reference as it grows; arguments as of :func:`find_support`."""
 
-    def __init__(self, checkpoint: Checkpoint, target: np.ndarray, config: AssociationConfig, most: int | None) -> None:
+    def __init__(self, checkpoint: Checkpoint, target: np.ndarray, config: AssociationConfig, most: int | None = None) -> None:
         self._checkpoint, self._config, self._most = checkpoint, config, most
         seen = segment(checkpoint, target)
         self.prediction = seen.probabilities.argmax(0).to(torch.uint8).cpu().numpy()
         self._check_size("target", self.prediction.size)
         self._target = self._aggregate(self._map(seen))
         self.reference = np.empty(0, np.float32)
-        self._pairs_left = REFERENCE_PAIRS
+        self.pairs_left = REFERENCE_PAIRS
         self._before: Tensor | None = None
 
     def take_reference(self, reference: np.ndarray) -> None:
         """A complete one, of a search that goes on."""
-        self.reference, self._pairs_left = reference, 0
+        self.reference, self.pairs_left = reference, 0
 
     def _check_size(self, name: str, pixels: int) -> None:
         """With the target, and with itself: the reference aggregates source images too."""
@@ -179,7 +180,8 @@ class _Search:
         return aggregate(target[None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation)[0]
 
     def look_at(self, sample: Sample) -> SourceSupport:
-        """Associate the target with one source image."""
+        """Associate the target with one source image; InputError ``CLASSES_DIFFER`` or ``PAIR_TOO_LARGE`` if it cannot."""
+        _check_classes(sample, self._checkpoint)
         seen = segment(self._checkpoint, sample.image)
         source = self._map(seen)
         self._check_size(f"source {sample.name}", math.prod(source.shape[-2:]))
@@ -192,11 +194,11 @@ class _Search:
 
     def _grow_reference(self, source: Tensor) -> None:
         """Let the image before play the source and this one the target."""
-        if self._pairs_left and self._before is not None:
+        if self.pairs_left and self._before is not None:
             part = match_similarity(self._before, self._aggregate(source), self._config, REFERENCE_PIXELS)
             self.reference = np.sort(np.concatenate([self.reference, part]))
-            self._pairs_left -= 1
-        self._before = source if self._pairs_left else None
+            self.pairs_left -= 1
+        self._before = source if self.pairs_left else None
 
 
 @torch.no_grad()

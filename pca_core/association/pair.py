@@ -15,6 +15,8 @@ from pca_core.association.similarity import Direction, make_map_directions
 from pca_core.association.tiled import softmax_matmul
 from pca_core.types import IGNORE_INDEX, Association, FeaturePair, Level
 
+Borrowed = dict[tuple[Level, bool], Tensor]
+
 
 class PairAnalysis:
     """The association of one pair under one config, with what can be asked of it kept as it is computed.
@@ -22,16 +24,17 @@ class PairAnalysis:
     Args:
         pair: Feature maps and labels.
         config: None is the paper's.
+        borrowed: What the target's pixels borrow, filled as it is computed: hand the same dictionary to pairs of the same target.
 
     Raises:
         ValueError: When the pair cannot be associated, or ``level="prediction"`` is asked for without probabilities.
     """
 
-    def __init__(self, pair: FeaturePair, config: AssociationConfig | None = None) -> None:
+    def __init__(self, pair: FeaturePair, config: AssociationConfig | None = None, borrowed: Borrowed | None = None) -> None:
         self.pair = pair
         self.config = config or AssociationConfig()
         self._directions: dict[tuple[Level, float, bool], tuple[Direction, Direction]] = {}
-        self._borrowed: dict[tuple[Level, bool], Tensor] = {}
+        self._borrowed: Borrowed = {} if borrowed is None else borrowed
         self._walk: dict[str, Tensor] = {}
         self._check()
         self.label_S = pair.source_labels.flatten().to(pair.source_features.device)

@@ -120,9 +120,9 @@ def check_classes(arguments: argparse.Namespace, checkpoint: Checkpoint, dataset
     check_same_classes(str(arguments.checkpoint), checkpoint.label_space, space)
 
 
-def progress(unit: str) -> Callable[[Iterable], Iterable]:
-    """A progress bar on stderr; silent where stderr is not a terminal."""
-    return lambda items: tqdm(items, unit=unit, file=sys.stderr, disable=None)
+def progress(unit: str, total: int | None = None, *, is_silent: bool = False) -> Callable[[Iterable], Iterable]:
+    """A progress bar on stderr; silent where stderr is not a terminal. ``total`` for what has no length."""
+    return lambda items: tqdm(items, unit=unit, total=total, file=sys.stderr, disable=True if is_silent else None)
 
 
 def emit(is_json: bool, facts: dict | list, text: str) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import deque
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from pca_core.adaptation.distributed import process_group, rank, world_size
 from pca_core.analysis.coverage_gap import USUAL_DROP, Coverage, find_threshold, measure_coverage
 from pca_core.analysis.support import SupportSearch, find_support
 from pca_core.association import AssociationConfig
 from pca_core.cli import common
 from pca_core.data import FolderDataset, encode_png, read_image
 from pca_core.data.inspection import choose_evenly
+from pca_core.device import pick_device
+from pca_core.many.sources import KeptSearch
+from pca_core.many.sweep import PATIENCE, count_own
+from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.preview import draw_preview
 from pca_core.render import overlay_gap
 from pca_core.storage import check_writable, write_atomic
@@ -50,6 +53,11 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("--min-similarity", type=float, metavar="VALUE", help="the least similarity itself, instead of --drop")
     parser.add_argument("--out", metavar="FILE.png", help="write the gap over the target, beside the best sources")
+    parser.add_argument(
+        "--keep",
+        metavar="DIR",
+        help="keep what each source has: the same search goes on there after a stop, and processes of torchrun share it",
+    )
     common.add_device(parser)
     common.add_json(parser)
     parser.set_defaults(run=run)
@@ -59,16 +67,18 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     config = AssociationConfig(arguments.level, arguments.alpha)
     target = read_image(arguments.target)
-    checkpoint = common.open_checkpoint(arguments)
-    space = common.asked_label_space(arguments)
-    dataset = common.open_dataset(
-        arguments, label_space=space, model_space=checkpoint.label_space, unknown=common.unknown_ids(arguments)
-    )
-    sources = dataset.subset(choose_evenly(dataset.names, arguments.limit))
-    steps = tqdm(
-        find_support(checkpoint, target, sources, config), total=len(sources), unit="image", file=sys.stderr, disable=None
-    )
-    search = deque(steps, maxlen=1).pop()
+    with process_group(pick_device(arguments.device), backend="gloo", patience=PATIENCE) as device:
+        if world_size() > 1 and not arguments.keep:
+            raise ValueError("Several processes share the work through a folder. Give --keep DIR.")
+        checkpoint = load_checkpoint(arguments.checkpoint, device=device)
+        space = common.asked_label_space(arguments)
+        dataset = common.open_dataset(
+            arguments, label_space=space, model_space=checkpoint.label_space, unknown=common.unknown_ids(arguments)
+        )
+        sources = dataset.subset(choose_evenly(dataset.names, arguments.limit))
+        search = _search(arguments, checkpoint, target, sources, config)
+    if search is None:
+        return 0
     threshold = arguments.min_similarity
     if threshold is None:
         threshold = find_threshold(search.reference, arguments.drop)
@@ -78,6 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
         write_atomic(arguments.out, encode_png(_draw(target, sources, found, facts)))
     common.emit(arguments.json, facts, describe(facts))
     return 0
+
+
+def _search(
+    arguments: argparse.Namespace, checkpoint: Checkpoint, target: np.ndarray, sources: FolderDataset, config: AssociationConfig
+) -> SupportSearch | None:
+    """The finished search; None in all processes but the first."""
+    if not arguments.keep:
+        steps = find_support(checkpoint, target, sources, config)
+        return deque(common.progress("image", len(sources))(steps), maxlen=1).pop()
+    kept = KeptSearch(arguments.keep, checkpoint, arguments.checkpoint, target, sources, config)
+    for _ in common.progress("image", count_own(len(sources)), is_silent=rank() > 0)(kept.look()):
+        pass
+    return kept.finish()
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -44,15 +44,18 @@ def association_arrays(analysis: PairAnalysis) -> bytes:
     return buffer.getvalue()
 
 
-def association_statistics(analysis: PairAnalysis, space: LabelSpace) -> dict:
-    """Statistics of a pair, ready for JSON; per-class lists are in the order of ``class_names``."""
+def association_statistics(analysis: PairAnalysis, space: LabelSpace, *, with_soft_cycle: bool = True) -> dict:
+    """Statistics of a pair, ready for JSON; per-class lists are in the order of ``class_names``.
+
+    Without the soft cycle, which takes two sweeps of its own, its mean is None.
+    """
     pair = analysis.pair
     numbers = summarise(analysis.association, pair.source_labels, space.num_classes, pair.target_labels).to_dict()
-    soft = analysis.soft_cycle_S
+    soft = analysis.soft_cycle_S if with_soft_cycle else None
     config = analysis.config
     return {
         **numbers,
-        "mean_soft_cycle": None if soft.isnan().all() else soft.nanmean().item(),
+        "mean_soft_cycle": None if soft is None or soft.isnan().all() else soft.nanmean().item(),
         "class_names": list(space.class_names),
         "source_size": list(pair.source_size),
         "target_size": list(pair.target_size),

@@ -21,6 +21,7 @@ LAYERS = (
     ("training", "adaptation", "comparison"),
     ("runs",),
     ("figures", "export"),
+    ("many",),
     ("cli", "adaptation.__main__"),
 )
 CORE = sorted((ROOT / "pca_core").rglob("*.py"))
