@@ -29,7 +29,12 @@ ASSOCIATE = {
     "product": "plain matrix product, N × N kept",
     "tiles": "plain matrix product in strips",
     "faiss": "FAISS flat search, both ways (indices only)",
+    "sklearn": "scikit-learn NearestNeighbors, both ways (indices)",
     "naive": "authors' maths written plainly",
+}
+AGGREGATE = {
+    "aggregate": "spatial aggregation of the target (ours)",
+    "naive_aggregate": "softmax of the full matrix times the features",
 }
 LOSS = {
     "loss": "association loss, forward + backward (ours)",
@@ -112,10 +117,12 @@ def make_job(name: str, pixels: int, channels: int) -> Callable[[], object]:
             return [found.target_index.sum().item(), found.return_index.sum().item()]
 
         return run_associate
+    if name.removeprefix("naive_") == "aggregate":
+        return _aggregate_job(name, target)
     if name == "naive":
         with torch.no_grad():
             return lambda: [index.sum().item() for index in naive_associate(rows, columns)[:2]]
-    return {"product": _product_job, "tiles": _tiles_job, "faiss": _faiss_job}[name](rows, columns)
+    return {"product": _product_job, "tiles": _tiles_job, "faiss": _faiss_job, "sklearn": _sklearn_job}[name](rows, columns)
 
 
 def _product_job(rows, columns):
@@ -128,6 +135,31 @@ def _tiles_job(rows, columns):
     def run() -> None:
         for _ in iterate_strips(rows, columns, None):
             pass
+
+    return run
+
+
+def _aggregate_job(name, target):
+    from pca_core.association.aggregation import aggregate
+
+    columns = target[0].flatten(1).T.contiguous()
+    if name == "aggregate":
+        return lambda: [aggregate(target, "feature", 1.0).norm().item()]
+    return lambda: [(naive_scores(columns, columns).softmax(1) @ columns).norm().item()]
+
+
+def _sklearn_job(rows, columns):
+    from sklearn.neighbors import NearestNeighbors
+    from torch.nn import functional as F
+
+    a, b = F.normalize(rows, dim=1).numpy(), F.normalize(columns, dim=1).numpy()
+
+    def search(base, queries):
+        return NearestNeighbors(n_neighbors=1, algorithm="brute").fit(base).kneighbors(queries, return_distance=False)[:, 0]
+
+    def run():
+        there, back = search(b, a), search(a, b)
+        return [int(there.sum()), int(back[there].sum())]
 
     return run
 
@@ -236,6 +268,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pixels", type=int, nargs="+", default=[4096, 8192], metavar="N")
     parser.add_argument("--channels", type=int, default=256, metavar="C")
+    parser.add_argument("--wide", type=int, default=2048, metavar="C", help="a second width for aggregation")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -248,6 +281,8 @@ def main() -> None:
     for pixels in arguments.pixels:
         for title, names in (("Association", ASSOCIATE), ("Loss", LOSS), ("Loss with aggregation", LOSS_AGGREGATED)):
             print("\n".join(compare(title, names, pixels, arguments.channels, arguments.rounds)), flush=True)
+        for channels in dict.fromkeys((arguments.channels, arguments.wide)):
+            print("\n".join(compare("Aggregation", AGGREGATE, pixels, channels, arguments.rounds)), flush=True)
 
 
 if __name__ == "__main__":
