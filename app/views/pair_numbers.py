@@ -16,7 +16,7 @@ NUMBERS = {
     "count": ("Pairs", "|Î|: source pixels whose cycle closes. These pairs are strengthened."),
     "coverage": ("Coverage", "Distinct j* / all target pixels: how much of the target any source pixel reaches."),
     "consistent_coverage": ("Pulled on", "Distinct j* of closed cycles / all target pixels: where the loss pulls directly."),
-    "correct_rate": ("Correct", "y_i = y_j* among closed cycles. Target labels only judge; they are never used."),
+    "correct_rate": ("Correct", "y_i = y_j* among closed cycles: needs target labels, which only judge and are never used."),
     "mutual_rate": ("Mutual", "Source pixels that come back to themselves / labelled source pixels."),
     "hub_share": ("Hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
 }
@@ -77,7 +77,7 @@ def _show_metrics(now: PairTotals, then: PairTotals) -> None:
         colour = "inverse" if name == LESS_IS_BETTER else "normal"
         delta = None if change[name] is None else _show_change(name, change[name])
         value = getattr(now, name)
-        column.metric(title, "needs labels" if value is None else _show(name, value), delta, delta_color=colour, help=text)
+        column.metric(title, _show(name, value), delta, delta_color=colour, help=text)
 
 
 def _table(now: PairTotals, rows: dict[str, PairTotals]) -> pd.DataFrame:

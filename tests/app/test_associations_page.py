@@ -131,7 +131,7 @@ def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path
     associations.session_state["choices"]["target"] = Choice(str(tmp_path), "street")
     associations.run()
     assert not associations.exception
-    assert metric(associations, "Correct") == "needs labels"
+    assert metric(associations, "Correct") == "–"
     assert associations.segmented_control(key="pairs_truth").disabled
     assert number_passing(associations) == 8192
     assert any("With target labels" in item.value for item in associations.caption)
