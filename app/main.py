@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,18 +22,24 @@ wait_for_warm_up()
 
 # What is heavy is loaded by now.
 from app.state import session, tour  # noqa: E402
-from app.views import adapt, aggregation, associations, compare, features, images, losses, segmentation, topbar, trace  # noqa: E402
+from app.views import topbar  # noqa: E402
+
+
+def load(name: str) -> Callable[[], None]:
+    """The ``render`` of a page, whose module is loaded when it is first opened: nobody waits for nine pages to see one."""
+    return lambda: import_module(f"app.views.{name}").render()
+
 
 PAGES = {
-    "images": st.Page(images.render, title="Images", url_path="images"),
-    "trace": st.Page(trace.render, title="Trace", default=True),
-    "associations": st.Page(associations.render, title="Associations", url_path="associations"),
-    "aggregation": st.Page(aggregation.render, title="Aggregation", url_path="aggregation"),
-    "segmentation": st.Page(segmentation.render, title="Segmentation", url_path="segmentation"),
-    "features": st.Page(features.render, title="Features", url_path="features"),
-    "losses": st.Page(losses.render, title="Losses", url_path="losses"),
-    "adapt": st.Page(adapt.render, title="Adapt", url_path="adapt"),
-    "compare": st.Page(compare.render, title="Compare", url_path="compare"),
+    "images": st.Page(load("images"), title="Images", url_path="images"),
+    "trace": st.Page(load("trace"), title="Trace", default=True),
+    "associations": st.Page(load("associations"), title="Associations", url_path="associations"),
+    "aggregation": st.Page(load("aggregation"), title="Aggregation", url_path="aggregation"),
+    "segmentation": st.Page(load("segmentation"), title="Segmentation", url_path="segmentation"),
+    "features": st.Page(load("features"), title="Features", url_path="features"),
+    "losses": st.Page(load("losses"), title="Losses", url_path="losses"),
+    "adapt": st.Page(load("adapt"), title="Adapt", url_path="adapt"),
+    "compare": st.Page(load("compare"), title="Compare", url_path="compare"),
 }
 
 

@@ -71,9 +71,11 @@ class WarmUp:
 
 
 def _load_rest() -> None:
-    """What the Features page measures with; it takes a second. Then all that is there to stay is loaded."""
+    """The other pages, and what Features measures with: two seconds. Then all that is there to stay is loaded."""
     from app.state import cache
 
+    for name in PAGES:
+        importlib.import_module(f"app.views.{name}")
     importlib.import_module("sklearn.model_selection")
     cache.freeze_garbage_collector()
 
@@ -82,9 +84,8 @@ def _load_numerics() -> None:
     importlib.import_module("pca_core.inference")
 
 
-def _load_pages() -> None:
-    for name in PAGES:
-        importlib.import_module(f"app.views.{name}")
+def _load_first_page() -> None:
+    importlib.import_module("app.views.trace")
 
 
 def _load_net() -> None:
@@ -103,7 +104,7 @@ def _open_pair() -> None:
 WARM_UP = WarmUp(
     {
         "Loading the numerical libraries …": _load_numerics,
-        "Loading the pages …": _load_pages,
+        "Loading the pages …": _load_first_page,
         "Loading the net …": _load_net,
         "Running the net on both images and associating every pixel …": _open_pair,
     },

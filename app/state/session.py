@@ -125,13 +125,6 @@ def tell_address() -> dict[str, str]:
     return wanted
 
 
-def tell_missing_from_link() -> str:
-    """What the address cannot bring back to somebody else, in one sentence; empty when nothing is missing."""
-    if any(choice.folder == UPLOADS for choice in st.session_state["choices"].values()):
-        return "Uploaded images stay in this session: elsewhere the link opens other ones."
-    return ""
-
-
 def show_folder(folder: str) -> str:
     """A folder as people name it: the built-in ones by their name, others by their path."""
     return next((f"streets:{path.name}" for path in BUILT_IN.values() if str(path) == folder), folder)

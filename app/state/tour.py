@@ -76,7 +76,7 @@ STEPS = (
         "below to open the pixel pairs behind a number.",
         "associations",
         ("source", 4803),
-        {"target": "coverage"},
+        {},
     ),
     Step(
         "Borrowing from neighbours",

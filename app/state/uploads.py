@@ -144,3 +144,10 @@ def get_round(side: Domain) -> int:
 def empty_fields(side: Domain) -> None:
     """After everything was taken, and only then."""
     st.session_state[f"{side}_upload_round"] = get_round(side) + 1
+
+
+def tell_missing_from_link() -> str:
+    """What the address cannot bring back to somebody else, in one sentence; empty when nothing is missing."""
+    if any(session.get_choice(side).folder == session.UPLOADS for side in ("source", "target")):
+        return "Uploaded images stay in this session: elsewhere the link opens other ones."
+    return ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from app.components.copy_link import copy_link
-from app.state import session, tour
+from app.state import tour, uploads
 
 
 def show(page: str) -> None:
     """The buttons, and the card of the tour while it lasts. ``page`` is the name of the page below."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="topbar"):
         _button(page)
-        copy_link(key="copy_link", note=session.tell_missing_from_link())
+        copy_link(key="copy_link", note=uploads.tell_missing_from_link())
         _card()
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.figures.matrices import flow_matrix
 from app.layers.pair import pair_layers
 from app.layers.trace import trace_layers, trace_marks
 from app.state import cache
@@ -146,6 +145,7 @@ def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
 
 
+@st.fragment
 def _pair_numbers(pair: cache.Pair) -> None:
     """The pair as a whole."""
     feature_pair, names = pair.analysis.pair, pair.label_space.class_names
@@ -162,7 +162,12 @@ def _pair_numbers(pair: cache.Pair) -> None:
     columns[4].metric(
         "Top 1 % hubs hold", f"{numbers.hub_share:.0%}", help="Share of source pixels on the 1 % most claimed target pixels."
     )
-    with st.expander("Where each class goes"):
+    flows = st.expander("Where each class goes", key="class_flows", on_change="rerun")
+    if not flows.open:
+        return
+    from app.figures.matrices import flow_matrix  # the chart library is large: the first page does without
+
+    with flows:
         left, right = st.columns(2)
         left.plotly_chart(flow_matrix(numbers.cycle_flow, names, "Class after the cycle (i → i*)"), key="cycle_flow")
         if numbers.class_flow is None:

@@ -9,9 +9,11 @@ from pca_core.figures.drawing import BLUE, centre, lay_values, mark, show_image
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
 
+REACH = (0.03, 10.0)  # the scale of pull and gradient, in multiples of the mean without aggregation
+
 
 def draw_aggregation(view: View) -> Figure:
-    """The weights of one target pixel, their entropy everywhere, the hubs, and the pull without and with aggregation."""
+    """The weights of one target pixel, their entropy everywhere, and the pull and gradient without and with aggregation."""
     alpha = reference_alpha(view.analysis.config)
     loan, weights = describe_loan(view.analysis, view.target_pixel), map_weights(view.analysis)
     without, reach = measure_reach(view.analysis, 0.0), measure_reach(view.analysis, alpha)
@@ -21,20 +23,21 @@ def draw_aggregation(view: View) -> Figure:
         f"spreads over {reach.spread:.1%} of them in effect ({without.spread:.1%} without)."
     )
     width, image = WIDTHS["double"], view.target.image
-    limits = (0.0, float(max(without.pull.max(), reach.pull.max())))
-    gradient = (0.0, float(max(without.gradient.max(), reach.gradient.max())))
+    pulls, gradients = ([one / max(plain.mean(), 1e-12) for one in maps] for plain, maps in (
+        (without.pull, (without.pull, reach.pull)), (without.gradient, (without.gradient, reach.gradient))
+    ))  # fmt: skip
     maps = (
-        ("j borrows from", loan.times_even, "× even share", True, None),
-        ("Entropy of the weights", weights.entropy, "share of log T", False, None),
-        ("Lent to all", weights.lent, "× average", False, None),
-        ("Pull without aggregation", without.pull, "pairs", True, limits),
-        (f"Pull, α = {alpha:g}", reach.pull, "pairs", True, limits),
-        (f"Gradient, α = {alpha:g}", reach.gradient, "‖∂L/∂F‖", False, gradient),
+        ("j borrows from", loan.times_even, "× even share", None),
+        ("Entropy of the weights", weights.entropy, "share of log T", None),
+        ("Pull without aggregation", pulls[0], "× its mean", REACH),
+        (f"Pull, α = {alpha:g}", pulls[1], "× mean without", REACH),
+        ("Gradient without aggregation", gradients[0], "× its mean", REACH),
+        (f"Gradient, α = {alpha:g}", gradients[1], "× mean without", REACH),
     )
     figure = new_figure(width, 2 * (image_height(width, 3, image, image) + 0.5), caption)
-    for axes, (title, values, unit, is_log, own_limits) in zip(figure.subplots(2, 3).flat, maps, strict=True):
+    for axes, (title, values, unit, limits) in zip(figure.subplots(2, 3).T.flat, maps, strict=True):
         show_image(axes, image, title)
-        lay_values(axes, image, values, unit, is_log=is_log, limits=own_limits)
+        lay_values(axes, image, values, unit, is_log=limits is not None or title.startswith("j"), limits=limits)
     mark(figure.axes[0], centre(view.target_pixel, view.analysis.pair.target_size, image), "j", BLUE)
     return figure
 

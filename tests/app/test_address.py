@@ -117,10 +117,10 @@ def test_the_link_tells_what_it_leaves_behind():
     def page():
         import streamlit as st
 
-        from app.state import session
+        from app.state import session, uploads
 
         session.start({})
         session.choose("target", session.UPLOADS, "mine")
-        st.text(session.tell_missing_from_link())
+        st.text(uploads.tell_missing_from_link())
 
     assert "Uploaded images stay in this session" in AppTest.from_function(page).run().text[0].value

@@ -59,7 +59,7 @@ def test_the_tour_goes_through_all_pages_and_gives_back_what_was_there(page, ser
     page.wait_for_selector(READY, timeout=60_000)
     said = page.locator(".st-key-pairs_said").inner_text()
     press(page, "start")
-    layers = ("Labels", "Similarity to j", "Verdicts", "Similarity to j", "Pairs", "Labels", "Error")
+    layers = ("Labels", "Similarity to j", "Verdicts", "Similarity to j", "None", "Labels", "Error")
     for place, step in enumerate(STEPS):
         wait_for_step(page, place)
         assert re.search(r"/(\w*)", page.url.split("//")[1])[1] == ("" if step.page == "trace" else step.page)
@@ -89,6 +89,7 @@ def test_leaving_in_between_and_going_back(page, serve):
     press(page, "start")
     wait_for_step(page, 0)
     wait_for_value(field, "1")  # on the very same page, where the widget would keep its value
+    assert page.get_by_text("Session State API").count() == 0
     press(page, "next")
     wait_for_step(page, 1)
     press(page, "back")
