@@ -201,7 +201,9 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
         upload = st.session_state["uploads"][side].get(choice.name)
         if upload is None:
             raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
-        sample = cache.decode_upload(upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown)
+        sample = cache.decode_upload(
+            upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown, upload.convention
+        )
     _check_classes(sample, space)
     return sample
 
