@@ -75,7 +75,7 @@ def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
     if isinstance(trace, PixelTrace):
         icon, text, colour = BADGES[trace.verdict]
     else:
-        text = f"Claimed by {len(trace.claims)}" if trace.claims else "Unclaimed"
+        text = f"Claimed by {len(trace.claims):,}" if trace.claims else "Unclaimed"
         icon, colour = ":material/call_merge:", "blue" if trace.claims else "gray"
     with st.container(height=52, border=False, key="verdict"):
         badge, words = st.columns([2, 11])
@@ -129,8 +129,10 @@ def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
 
 def _target_numbers(trace: TargetTrace, names: tuple[str, ...]) -> None:
     first, second, third = st.columns(3)
-    first.metric("Claims", len(trace.claims), help="In-degree: source pixels whose most similar target pixel this is.")
-    second.metric("Consistent", trace.num_consistent, help="Claims whose cycle closes: these pull on this pixel in the loss.")
+    first.metric("Claims", f"{len(trace.claims):,}", help="In-degree: source pixels whose most similar target pixel this is.")
+    second.metric(
+        "Consistent", f"{trace.num_consistent:,}", help="Claims whose cycle closes: these pull on this pixel in the loss."
+    )
     own = names[trace.label] if trace.label is not None else "–"
     third.metric(
         "Label · predicted",
