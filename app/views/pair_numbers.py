@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.controls import choice
 from app.state import associations, cache
+from app.views.changes import describe_change
 from pca_core.analysis.pair_summary import PairTotals, vary_switches
 from pca_core.association import AssociationConfig
 
@@ -75,9 +76,8 @@ def _show_metrics(now: PairTotals, then: PairTotals) -> None:
     change = now.minus(then)
     for column, (name, (title, text)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
         colour = "inverse" if name == LESS_IS_BETTER else "normal"
-        delta = None if change[name] is None else _show_change(name, change[name])
-        value = getattr(now, name)
-        column.metric(title, _show(name, value), delta, delta_color=colour, help=text)
+        delta = {} if change[name] is None else describe_change(_show_change(name, change[name]), colour)
+        column.metric(title, _show(name, getattr(now, name)), help=text, **delta)
 
 
 def _table(now: PairTotals, rows: dict[str, PairTotals]) -> pd.DataFrame:
