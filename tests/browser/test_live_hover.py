@@ -121,6 +121,21 @@ def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, anal
         check_map(page, analysis, "source", index, TWICE)
 
 
+def test_other_features_may_come_while_the_cursor_rests_on_an_image(page, serve, analysis):  # noqa: F811
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_live(page, serve(MAIN))
+    grid = analysis.pair.source_size
+    hover(page, "source", 4500, grid)
+    serial = page.locator(".li-root").get_attribute("data-serial")
+    page.locator(".st-key-alpha [role=slider], .st-key-alpha input[type=range]").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.locator(f".li-root:not([data-serial='{serial}'])").wait_for(timeout=20_000)
+    page.locator(".li-root[data-live=true][data-shown=source-4500]").wait_for(timeout=20_000)
+    assert not errors
+    check_map(page, analysis.with_config(replace(analysis.config, alpha=0.45)), "source", 4500)
+
+
 def test_leaving_shows_the_chosen_layer_again_and_l_turns_it_off(page, serve, analysis):  # noqa: F811
     open_live(page, serve(MAIN))
     grid = analysis.pair.source_size

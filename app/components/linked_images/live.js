@@ -83,7 +83,7 @@ function showLiveLegend(state, pane) {
   if (!isShown) return;
   const [low, , high] = legends.lastElementChild.children;
   low.textContent = live.row.low.toPrecision(3);
-  high.textContent = `${live.row.high.toPrecision(3)} ${state.features.level === "feature" ? "cosine" : "−KL"}`;
+  high.textContent = `${live.row.high.toPrecision(3)} ${unitOf(live)}`;
 }
 
 function buildLiveLegend(state) {
@@ -144,11 +144,13 @@ function drawLiveSpot(context, state, { side, index }, ink) {
   });
 }
 
+// Of the features that it was found in: those of the state are null while others are on their way.
+const unitOf = (live) => (live.features.level === "feature" ? "cosine" : "−KL");
+
 function describeLive(state, pane) {
   const { live } = state;
   if (!live || live.side === pane.side) return "";
-  const name = state.features.level === "feature" ? "cosine" : "−KL";
-  return `most similar: ${describePlace(pane, live.match)} · ${name} ${live.row.high.toFixed(3)}`;
+  return `most similar: ${describePlace(pane, live.match)} · ${unitOf(live)} ${live.row.high.toFixed(3)}`;
 }
 
 // --- the switch and its fidelity -------------------------------------------------------------------------------
