@@ -89,7 +89,7 @@ def feature_map(
         height=HEIGHT,
         margin={"l": 5, "r": 5, "t": 5, "b": 5},
         dragmode="lasso",
-        legend={"font": {"size": 11}, "itemsizing": "constant"},
+        legend={"font": {"size": 11}, "itemsizing": "constant", "y": 0.93},  # below the tools, which come with the cursor
         uirevision="kept",
     )
 

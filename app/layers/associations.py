@@ -13,6 +13,7 @@ from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED, VERDICTS
 from pca_core.types import LabelSpace
 
 Colouring = Literal["class", "verdict"]
+MOST_OPAQUE = 0.8  # 0.42 for 200 lines, 0.16 for 1,000, 0.06 for 5,000
 COVERAGE: dict[str, tuple[int, int, int]] = {
     "claimed by no source pixel": (70, 40, 110),
     "claimed, no cycle closes": INCONSISTENT,
@@ -31,9 +32,10 @@ def _colour_index(pairs: PixelPairs, colouring: Colouring, space: LabelSpace) ->
     return pairs.verdict if colouring == "verdict" else np.minimum(pairs.own_class, space.num_classes).astype(np.uint8)
 
 
-def pair_lines(pairs: PixelPairs, colouring: Colouring, space: LabelSpace, opacity: float) -> LineSet:
-    """One line a pair."""
+def pair_lines(pairs: PixelPairs, colouring: Colouring, space: LabelSpace) -> LineSet:
+    """One line a pair: the fewer, the clearer, and thousands do not hide the images."""
     colours = _colour_index(pairs, colouring, space)
+    opacity = min(MOST_OPAQUE, 10 / max(len(pairs), 1) ** 0.6)
     return LineSet(pairs.source_index, pairs.target_index, colours, _palette(colouring, space), opacity)
 
 

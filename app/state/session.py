@@ -73,7 +73,7 @@ def _choose_first(side: Domain, folder: str, wanted: str | None) -> None:
         folder, wanted = str(BUILT_IN[side]), None
         names = cache.get_dataset(folder, side).names
     if wanted is not None and wanted not in names:
-        _tell(f"There is no {side} image {shorten(wanted, 60)} in {folder}. {names[0]} is shown instead.")
+        _tell(f"There is no {side} image {shorten(wanted, 60)} in {show_folder(folder)}. {names[0]} is shown instead.")
     st.session_state[f"{side}_folder"] = folder
     st.session_state["choices"][side] = Choice(folder, wanted if wanted in names else names[0])
 
@@ -201,7 +201,9 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
         upload = st.session_state["uploads"][side].get(choice.name)
         if upload is None:
             raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
-        sample = cache.decode_upload(upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown)
+        sample = cache.decode_upload(
+            upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown, upload.convention
+        )
     _check_classes(sample, space)
     return sample
 

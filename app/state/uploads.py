@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.state import cache, session
 from pca_core.checks import InputError, shorten
-from pca_core.data import content_hash, read_image, read_label
+from pca_core.data import content_hash, read_image
 from pca_core.types import Domain, LabelSpace
 
 MAX_UPLOADS = 60  # per side and session
@@ -31,6 +31,7 @@ class Upload:
     label: bytes | None
     label_space: LabelSpace
     unknown: Literal["error", "ignore"]
+    convention: str = ""  # see :func:`app.state.cache.read_upload_label`
 
     @property
     def num_bytes(self) -> int:
@@ -39,7 +40,9 @@ class Upload:
     @cached_property
     def content(self) -> str:
         """Changes when the image, its label or how it is read does."""
-        return content_hash("|".join([content_hash(self.image), content_hash(self.label or b""), self.unknown]).encode())
+        return content_hash(
+            "|".join([content_hash(self.image), content_hash(self.label or b""), self.unknown, self.convention]).encode()
+        )
 
     @cached_property
     def thumbnail(self) -> bytes:
@@ -48,7 +51,11 @@ class Upload:
 
 
 def add_uploads(
-    side: Domain, images: Sequence[File], labels: Sequence[File], unknown: Literal["error", "ignore"] = "error"
+    side: Domain,
+    images: Sequence[File],
+    labels: Sequence[File],
+    unknown: Literal["error", "ignore"] = "error",
+    convention: str = "",
 ) -> tuple[int, tuple[str, ...]]:
     """Keep what can be used of uploaded files for this session and choose the first; the oldest give way beyond the bounds.
 
@@ -57,6 +64,7 @@ def add_uploads(
         images: To keep.
         labels: Each belongs to the image of the same name without its ending; a single one to a single image in any case.
         unknown: What to do with label ids that are no class of the checkpoint.
+        convention: What the ids stand for, a name in ``CONVENTIONS``; "" for class indices of the checkpoint.
 
     Returns:
         How many images were kept, and a sentence for each file that was not.
@@ -73,7 +81,7 @@ def add_uploads(
     kept: dict[str, Upload] = {}
     for image, label in zip(images, of_image, strict=True):
         try:
-            key, upload = _read(side, image, label, space, unknown)
+            key, upload = _read(side, image, label, partial(Upload, label_space=space, unknown=unknown, convention=convention))
             _check_room(kept, upload, image[0])
         except InputError as error:
             refused.append(str(error))
@@ -98,9 +106,8 @@ def _pair_labels(images: Sequence[File], labels: Sequence[File]) -> tuple[list[F
     ]
 
 
-def _read(
-    side: Domain, image: File, label: File | None, space: LabelSpace, unknown: Literal["error", "ignore"]
-) -> tuple[str, Upload]:
+def _read(side: Domain, image: File, label: File | None, make: Callable[..., Upload]) -> tuple[str, Upload]:
+    """The key and what is kept; ``make`` knows how labels are read."""
     name, data = image
     if side == "source" and label is None:
         raise InputError(
@@ -108,10 +115,12 @@ def _read(
             f"Source image {shorten(name, 60)} needs a label map of the same name and size: cycles are judged by it. Add one.",
         )
     pixels = read_image(data, name=name)
-    if label is not None:
-        read_label(label[1], space, size=pixels.shape[:2], unknown=unknown, name=label[0])
     key = f"{Path(name).stem[:40]} {content_hash(data)[:6]}"
-    upload = Upload(key, data, None if label is None else label[1], space, unknown)
+    upload = make(key, data, None if label is None else label[1])
+    if label is not None:
+        cache.read_upload_label(
+            label[1], upload.label_space, upload.unknown, upload.convention, size=pixels.shape[:2], name=label[0]
+        )
     upload.__dict__["thumbnail"] = cache.make_thumbnail(pixels)  # while the pixels are here
     return key, upload
 

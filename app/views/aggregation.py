@@ -13,6 +13,7 @@ from app.figures.style import PLAIN
 from app.layers.aggregation import aggregation_layers
 from app.state import aggregation, cache
 from app.state.aggregation import SpreadFindings
+from app.views.changes import describe_change
 from app.views.frame import get_target_pixel, open_pair, show_images
 from pca_core.analysis.spreading import describe_loan, reference_alpha
 
@@ -103,12 +104,13 @@ def _inference(left: DeltaGenerator, right: DeltaGenerator, found: SpreadFinding
     if found.miou is None:
         right.metric("Target mIoU", "–", help=f"{formula} It needs target labels.")
     else:
-        right.metric("Target mIoU", f"{found.miou:.1f}", f"{found.miou - found.miou_without:+.1f}", help=formula)
+        change = describe_change(f"{found.miou - found.miou_without:+.1f}")
+        right.metric("Target mIoU", f"{found.miou:.1f}", help=formula, **change)
 
 
 def _share(column: DeltaGenerator, label: str, value: float, before: float | None, formula: str) -> None:
     shown = f"{value:.1%}".replace("100.0%", "100%")  # has room at 1024 pixels
-    column.metric(label, shown, None if before is None else f"{100 * (value - before):+.1f}", help=formula)
+    column.metric(label, shown, help=formula, **({} if before is None else describe_change(f"{100 * (value - before):+.1f}")))
 
 
 @st.fragment

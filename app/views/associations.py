@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
-OPACITY = {"0": 0.0, "200": 0.5, "1000": 0.2, "5000": 0.06}  # of a line: many may not hide the images
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
 VERDICTS = {"all": "All", "consistent": "Closed", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
@@ -52,7 +51,7 @@ def _pairs(pair: cache.Pair) -> None:
     with place.container(height=60, border=False, key="pairs_said"):  # two lines, so that nothing below moves
         st.caption(_say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names))
     switches = {"lines": int(count) or 1000, "line_colour": colouring, "keep": replace(keep, flow=flow, cell=cell), "flow": flow}
-    _images(pair, chosen, drawn, switches, OPACITY[count])
+    _images(pair, chosen, drawn, switches)
     pair_charts.show(pair, found, in_matrix, chosen, flow, cell)
 
 
@@ -116,7 +115,7 @@ def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, in
     return f"**{chosen:,}** of {total:,} pairs pass{which}{clear}; {drawn:,} drawn."
 
 
-def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: dict, opacity: float) -> None:
+def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: dict) -> None:
     colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
@@ -132,7 +131,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
         ],
         markers=markers,
         links=links,
-        lines=pair_lines(drawn, colouring, space, opacity),
+        lines=pair_lines(drawn, colouring, space),
         active_layer=dict.fromkeys(("source", "target"), None if len(drawn) else "filtered"),  # a layer would hide the lines
         scene="associations",
         opacity=0.4,

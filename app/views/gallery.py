@@ -109,9 +109,11 @@ def _images(side: Domain, folder: str, search: str) -> Shown | None:
 def _pages(side: Domain, shown: Shown, page: int, pages: int) -> None:
     first = page * collections.PER_PAGE
     last = min(first + collections.PER_PAGE, len(shown.names))
-    found = "" if len(shown.names) == shown.num_images else f" that fit, of {shown.num_images}"
+    found = "" if len(shown.names) == shown.num_images else f" that fit{'s' * (len(shown.names) == 1)}, of {shown.num_images}"
     with st.container(horizontal=True, vertical_alignment="center", key=f"{side}_pages"):
-        st.caption(f"{first + 1}–{last} of {len(shown.names)} images{found}", width="stretch")
+        noun = "image" if len(shown.names) == 1 else "images"
+        span = f"{first + 1}–{last} of " if len(shown.names) > 1 else ""
+        st.caption(f"{span}{len(shown.names):,} {noun}{found}", width="stretch")
         if pages > 1:
             for name, icon, number in (("previous", "chevron_left", page - 1), ("next", "chevron_right", page + 1)):
                 st.button(

@@ -78,7 +78,7 @@ def ledger_table(view: LossView) -> None:
             "value": column("Value", help="Of the term, before its weight.", format="%.4f"),
             "change": column("Change", help=f"The value less that {than}; for the objective, weighted.", format="%+.4f"),
             "weight": column("Weight", help="Of the term in the objective.", format="%g"),
-            "weighted": column("Weighted", help="weight · value; the objective is the sum.", format="%.4f"),
+            "weighted": column("In sum", help="weight · value; the objective is the sum of these.", format="%.4f"),
             "share": column(
                 "Share", help="weighted / objective. Smoothing is negative while predictions are flat.", format="percent"
             ),

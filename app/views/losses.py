@@ -11,6 +11,7 @@ from app.figures.style import PLAIN
 from app.layers.losses import loss_layers
 from app.state import cache, losses
 from app.state.losses import LossView
+from app.views.changes import describe_change
 from app.views.frame import get_pixel, open_pair, show_images
 from app.views.loss_payers import show_payers
 from app.views.loss_tables import ledger_table, pixel_table, weight_inputs
@@ -84,8 +85,7 @@ def _numbers(view: LossView) -> None:
     loss = ("Weighted loss", f"{view.now.total:.4g}", f"{view.now.total - view.other.total:+.3g}", LOSS)
     rows = [loss, *_reach_numbers(view.reached, now, other)]
     for column, (label, value, change, text) in zip(st.columns(len(rows)), rows, strict=True):
-        moves = any(digit in change for digit in "123456789")
-        column.metric(label, value, change, delta_color="off", delta_arrow="auto" if moves else "off", help=text)
+        column.metric(label, value, help=text, **describe_change(change, "off"))
 
 
 def _reach_numbers(side: Domain, now: Reach, other: Reach) -> list[tuple[str, str, str, str]]:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.controls import choice
 from app.state import associations, cache
+from app.views.changes import describe_change
 from pca_core.analysis.pair_summary import PairTotals, vary_switches
 from pca_core.association import AssociationConfig
 
@@ -16,7 +17,7 @@ NUMBERS = {
     "count": ("Pairs", "|Î|: source pixels whose cycle closes. These pairs are strengthened."),
     "coverage": ("Coverage", "Distinct j* / all target pixels: how much of the target any source pixel reaches."),
     "consistent_coverage": ("Pulled on", "Distinct j* of closed cycles / all target pixels: where the loss pulls directly."),
-    "correct_rate": ("Correct", "y_i = y_j* among closed cycles. Target labels only judge; they are never used."),
+    "correct_rate": ("Correct", "y_i = y_j* among closed cycles: needs target labels, which only judge and are never used."),
     "mutual_rate": ("Mutual", "Source pixels that come back to themselves / labelled source pixels."),
     "hub_share": ("Hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
 }
@@ -75,9 +76,8 @@ def _show_metrics(now: PairTotals, then: PairTotals) -> None:
     change = now.minus(then)
     for column, (name, (title, text)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
         colour = "inverse" if name == LESS_IS_BETTER else "normal"
-        delta = None if change[name] is None else _show_change(name, change[name])
-        value = getattr(now, name)
-        column.metric(title, "needs labels" if value is None else _show(name, value), delta, delta_color=colour, help=text)
+        delta = {} if change[name] is None else describe_change(_show_change(name, change[name]), colour)
+        column.metric(title, _show(name, getattr(now, name)), help=text, **delta)
 
 
 def _table(now: PairTotals, rows: dict[str, PairTotals]) -> pd.DataFrame:

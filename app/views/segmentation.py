@@ -14,6 +14,7 @@ from app.layers.segmentation import CHANGES, segmentation_layers
 from app.state import cache, segmentation
 from app.state.segmentation import OTHER, SideFindings
 from app.text import escape
+from app.views.changes import describe_change
 from app.views.frame import get_pixel, open_pair, show_images
 from pca_core.analysis.segmentation import SegmentedImage, describe_pixel
 from pca_core.analysis.spreading import reference_alpha
@@ -93,7 +94,7 @@ def _numbers(side: Domain, found: SideFindings, inference: str) -> None:
 
 
 def _metric(label: str, value: str, change: float, meaning: str, *, colour: str = "normal", digits: int = 1) -> None:
-    st.metric(label, value, f"{change:+.{digits}f}", delta_color=colour, help=meaning, width="content")
+    st.metric(label, value, help=meaning, width="content", **describe_change(f"{change:+.{digits}f}", colour))
 
 
 def _calibration_sentence(now: SegmentedImage, other: SegmentedImage) -> str:

@@ -75,7 +75,7 @@ def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
     if isinstance(trace, PixelTrace):
         icon, text, colour = BADGES[trace.verdict]
     else:
-        text = f"Claimed by {len(trace.claims)}" if trace.claims else "Unclaimed"
+        text = f"Claimed by {len(trace.claims):,}" if trace.claims else "Unclaimed"
         icon, colour = ":material/call_merge:", "blue" if trace.claims else "gray"
     with st.container(height=52, border=False, key="verdict"):
         badge, words = st.columns([2, 11])
@@ -129,10 +129,16 @@ def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
 
 def _target_numbers(trace: TargetTrace, names: tuple[str, ...]) -> None:
     first, second, third = st.columns(3)
-    first.metric("Claims", len(trace.claims), help="In-degree: source pixels whose most similar target pixel this is.")
-    second.metric("Consistent", trace.num_consistent, help="Claims whose cycle closes: these pull on this pixel in the loss.")
+    first.metric("Claims", f"{len(trace.claims):,}", help="In-degree: source pixels whose most similar target pixel this is.")
+    second.metric(
+        "Consistent", f"{trace.num_consistent:,}", help="Claims whose cycle closes: these pull on this pixel in the loss."
+    )
     own = names[trace.label] if trace.label is not None else "–"
-    third.metric("Label · predicted", f"{own} · {names[trace.predicted] if trace.predicted is not None else '–'}")
+    third.metric(
+        "Label · predicted",
+        f"{own} · {names[trace.predicted] if trace.predicted is not None else '–'}",
+        help="The class of j by its label, if it has one, and the net's choice, argmax_k P_jk.",
+    )
 
 
 def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
@@ -150,9 +156,9 @@ def _pair_numbers(pair: cache.Pair) -> None:
     columns = st.columns(5)
     columns[0].metric("Cycle-consistent", f"{numbers.rate:.1%}", help="|Î| / labelled source pixels.")
     columns[1].metric("Coverage", f"{numbers.coverage:.1%}", help="Distinct j* / all target pixels.")
-    correct = "needs labels" if numbers.correct_rate is None else f"{numbers.correct_rate:.1%}"
+    correct = "–" if numbers.correct_rate is None else f"{numbers.correct_rate:.1%}"
     columns[2].metric(
-        "Correct", correct, help="y_i = y_j* among consistent pairs. Target labels only judge; they are never used."
+        "Correct", correct, help="y_i = y_j* among consistent pairs: needs target labels, which only judge and are never used."
     )
     columns[3].metric("Mutual", f"{numbers.mutual_rate:.1%}", help="Source pixels that come back to themselves.")
     columns[4].metric(

@@ -15,6 +15,14 @@ from pca_core.types import Domain
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+READINGS = {
+    "": "Class indices of the net",
+    "train_ids": "Cityscapes train ids, 0–18",
+    "label_ids": "Cityscapes label ids, 0–33",
+    "gtav_ids": "GTAV ids, 0–34",
+    "synthia_ids": "SYNTHIA ids, 0–22",
+    "camvid_ids": "CamVid ids, 0–11",
+}
 SHOWN = 5  # sentences about files that could not be taken
 
 
@@ -34,21 +42,28 @@ def upload_form(side: Domain) -> None:
             ["png", "tif", "tiff"],
             accept_multiple_files=True,
             key=f"{side}_upload_label {number}",
-            help="PNG or TIFF with class ids of the checkpoint, each named as its image: street.jpg and street.png.",
+            help="PNG or TIFF, each named as its image: street.jpg and street.png.",
+        )
+        convention = right.selectbox(
+            "Their ids are",
+            list(READINGS),
+            format_func=READINGS.get,
+            key=f"{side}_upload_ids",
+            help="Ids of a known data set become classes of the net by name; a class that the net lacks counts as unlabelled.",
         )
         is_lenient = st.checkbox("Treat unknown label ids as unlabelled", key=f"{side}_upload_lenient")
         if st.form_submit_button("Add", key=f"{side}_add", width="stretch"):
-            _add(side, images, labels, is_lenient)
+            _add(side, images, labels, "ignore" if is_lenient else "error", convention)
     st.caption("Uploads live with this session: a reload of the page forgets them.")
 
 
-def _add(side: Domain, images: list[UploadedFile], labels: list[UploadedFile], is_lenient: bool) -> None:
+def _add(side: Domain, images: list[UploadedFile], labels: list[UploadedFile], unknown: str, convention: str) -> None:
     if not images:
         st.warning("Choose an image file first.")
         return
     with st.spinner("Reading the images …", show_time=False):
         try:
-            num_kept, refused = uploads.add_uploads(side, _read(images), _read(labels), "ignore" if is_lenient else "error")
+            num_kept, refused = uploads.add_uploads(side, _read(images), _read(labels), unknown, convention)
         except InputError as error:
             st.error(escape(str(error)))
             return

@@ -51,6 +51,6 @@ def _describe_target(trace: TargetTrace, class_names: Sequence[str]) -> str:
         return f"No source pixel claims {place[0].lower()}{place[1:]}: it gets no direct pull. It would lead back to {home}."
     noun = "source pixel claims" if len(trace.claims) == 1 else "source pixels claim"
     return (
-        f"{len(trace.claims)} {noun} {place[0].lower()}{place[1:]}; {trace.num_consistent} of these cycles close. "
+        f"{len(trace.claims):,} {noun} {place[0].lower()}{place[1:]}; {trace.num_consistent:,} of these cycles close. "
         f"It leads back to {home}."
     )

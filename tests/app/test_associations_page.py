@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
+from app.layers.associations import pair_lines
 from app.state.session import Choice
-from pca_core.data import encode_jpeg
+from app.views.changes import describe_change
+from pca_core.analysis.pairs import list_pairs, thin_pairs
+from pca_core.association import PairAnalysis
+from pca_core.data import LABEL_SPACES, encode_jpeg
+from pca_core.types import FeaturePair
 from tests.app.pages import change, open_page
 from tests.app.test_pages import metric, picture, sentences
 
@@ -36,6 +42,26 @@ def test_opens_on_every_pair_with_deltas_beside_aggregation_off(associations):
     associations.slider(key="alpha").set_value(0.5).run()
     assert float(change(associations, "Coverage")) == pytest.approx(now - without, abs=0.11)
     assert not sentences(associations)
+
+
+@pytest.mark.parametrize(("change", "shown"), [("+43.2", "+43.2"), ("-0.3", "-0.3"), ("-0.0", "0.0"), ("+0", "0")])
+def test_a_change_that_rounds_to_nothing_is_neither_better_nor_worse(change, shown):
+    keywords = describe_change(change, "inverse")
+    assert keywords["delta"] == shown
+    assert keywords["delta_color"] == ("off" if float(shown) == 0 else "inverse")
+    assert ("delta_arrow" in keywords) == (float(shown) == 0)
+
+
+def test_few_lines_are_clear_and_thousands_hide_nothing():
+    height, width = 50, 100
+    ids = torch.zeros(height, width, dtype=torch.int64)
+    features = torch.randn(8, height, width, generator=torch.Generator().manual_seed(0))
+    pairs = list_pairs(PairAnalysis(FeaturePair(features, features, ids)))
+    space = LABEL_SPACES["camvid-11"]
+    opacity = [pair_lines(thin_pairs(pairs, count), "verdict", space).opacity for count in (15, 200, 1000, 5000)]
+    assert opacity == sorted(opacity, reverse=True)
+    assert opacity[0] > 0.6
+    assert opacity[-1] < 0.1
 
 
 def test_the_reference_follows_the_switches(associations):
@@ -131,7 +157,7 @@ def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path
     associations.session_state["choices"]["target"] = Choice(str(tmp_path), "street")
     associations.run()
     assert not associations.exception
-    assert metric(associations, "Correct") == "needs labels"
+    assert metric(associations, "Correct") == "–"
     assert associations.segmented_control(key="pairs_truth").disabled
     assert number_passing(associations) == 8192
     assert any("With target labels" in item.value for item in associations.caption)

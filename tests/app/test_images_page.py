@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.state import address, uploads
+from app.state import address, cache, uploads
 from app.state.session import BUILT_IN, Choice
 from pca_core.analysis.coverage_gap import find_threshold, measure_coverage
 from pca_core.analysis.support import find_support
-from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from pca_core.data import FolderDataset, encode_jpeg, encode_png, read_image
 from pca_core.data.streets import STREETS
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.test_pages import SECONDS, metric, picture, sentences
@@ -199,13 +199,16 @@ def test_class_names_are_text(tmp_path):
 # --- uploads
 
 
-def add(app: AppTest, side: str, images: dict[str, bytes], labels: dict[str, bytes] | None = None) -> AppTest:
+def add(
+    app: AppTest, side: str, images: dict[str, bytes], labels: dict[str, bytes] | None = None, convention: str = ""
+) -> AppTest:
     app.segmented_control(key=f"{side}_from").set_value("upload").run()
     number = app.session_state.get(f"{side}_upload_round", 0)
     for name, data in images.items():
         app.file_uploader(key=f"{side}_upload_image {number}").upload(name, data, "image/jpeg")
     for name, data in (labels or {}).items():
         app.file_uploader(key=f"{side}_upload_label {number}").upload(name, data, "image/png")
+    app.selectbox(key=f"{side}_upload_ids").set_value(convention)
     next(button for button in app.button if button.label == "Add").click().run()
     assert not app.exception
     return app
@@ -220,6 +223,26 @@ def test_many_images_find_their_labels_by_name(images):
     add(images, "source", {"d.jpg": encode_jpeg(picture(9))}, {"of another name.png": LABEL})  # one and one belong together
     assert [name[0] for name in used(images)] == [*names, "d"]
     assert not sentences(images)
+
+
+@pytest.mark.parametrize(
+    ("convention", "raw", "wanted"),
+    [
+        ("", [0, 3, 8, 255], ["sky", "road", "car", None]),
+        ("label_ids", [23, 7, 26, 22], ["sky", "road", "car", None]),  # 22 is terrain, which the net does not know
+        ("synthia_ids", [1, 3, 8, 0], ["sky", "road", "car", None]),
+    ],
+)
+def test_ids_of_a_known_data_set_become_classes_of_the_net(images, convention, raw, wanted):
+    label = np.repeat(np.array(raw, np.uint8), 16)[:, None].repeat(96, 1)  # as high as the picture
+    add(images, "source", {"mine.jpg": encode_jpeg(picture())}, {"mine.png": encode_png(label)}, convention)
+    assert not sentences(images)
+    (upload,) = images.session_state["uploads"]["source"].values()
+    space = upload.label_space
+    size = read_image(upload.image).shape[:2]
+    ids = cache.read_upload_label(upload.label, space, upload.unknown, upload.convention, size=size)
+    found = [None if index == 255 else space.class_names[index] for index in ids[8::16, 0].tolist()]
+    assert found == wanted
 
 
 def test_what_can_be_used_is_kept_and_the_rest_told(images):

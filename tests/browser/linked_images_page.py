@@ -1,4 +1,7 @@
-"""A page with synthetic streets for test_linked_images.py: every click draws its cycle and is written below."""
+"""A page with synthetic streets for test_linked_images.py: every click draws its cycle and is written below.
+
+With ``?upright=1`` the target is turned by a quarter.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,14 @@ def draw_street(seed: int, brightness: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @st.cache_data
-def make_panes() -> tuple[ImagePane, ImagePane, bytes]:
+def make_panes(is_upright: bool) -> tuple[ImagePane, ImagePane, bytes]:
     day, day_classes = draw_street(1, 1.3)
     night, night_classes = draw_street(2, 0.5)
     night_classes[0] = 255
     source = ImagePane("Day", day, (ROWS, COLUMNS), day_classes, CLASSES)
-    target = ImagePane(HOSTILE, night, (ROWS, COLUMNS), night_classes, CLASSES)
+    if is_upright:
+        night, night_classes = np.rot90(night).copy(), np.rot90(night_classes).copy()
+    target = ImagePane(HOSTILE, night, night_classes.shape, night_classes, CLASSES)
     return source, target, pack_images(source, target)
 
 
@@ -70,7 +75,7 @@ def draw_cycle() -> tuple[list[Marker], list[Link]]:
 
 @st.fragment
 def show() -> None:
-    source, target, packed = make_panes()
+    source, target, packed = make_panes("upright" in st.query_params)
     ramp = np.linspace(0, 255, ROWS * COLUMNS).astype(np.uint8).reshape(ROWS, COLUMNS)
     layers = [
         Layer("heat", "Similarity", "source", ramp, legend=("−1", "1 (cosine)"), value_range=(-1, 1)),

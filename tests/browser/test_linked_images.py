@@ -98,6 +98,15 @@ def test_click_arrives_as_exactly_this_index(new_page, address, scale, side, row
     expect_text(page, "calls 1 returned 1")
 
 
+def test_an_upright_image_fits_the_window_and_is_clicked_exactly(page, address) -> None:
+    open_pair(page, f"{address}/?upright=1")
+    box = page.locator("canvas[data-side=target]").bounding_box()
+    assert box["height"] <= 0.6 * page.viewport_size["height"] + 1
+    assert box["width"] == pytest.approx(box["height"] / 2, abs=1)
+    click_relative(page, "target", (9 + 0.5) / ROWS, (20 + 0.5) / COLUMNS)
+    expect_text(page, f"pixel target {20 * ROWS + 9}")
+
+
 def test_click_near_the_border_of_a_cell_hits_this_cell(page, address) -> None:
     open_pair(page, address)
     click_relative(page, "source", 11.03 / COLUMNS, 5.04 / ROWS)

@@ -57,6 +57,13 @@ def read_map(page, side: str, grid: tuple[int, int], view=WHOLE) -> np.ndarray:
     return np.array([-1 if colour is None else STEPS[tuple(colour)] for colour in colours]).reshape(grid)
 
 
+def read_legend(page, side: str) -> tuple[float, float]:
+    """The two ends of the colour bar in sight; no other legend is."""
+    shown = [text for text in page.locator(f".li-layers[data-side={side}] .li-legend:visible").all_inner_texts() if text]
+    assert len(shown) == 1
+    return tuple(float(number.replace("−", "-")) for number in re.findall(r"[−-]?\d+\.?\d*", shown[0])[:2])
+
+
 def exact_row(analysis: PairAnalysis, side: str, index: int) -> np.ndarray:  # noqa: F811
     """(h, w) similarity of a pixel to every pixel of the other image."""
     direction = analysis.directions()[side == "target"]
@@ -89,6 +96,8 @@ def test_the_map_under_the_cursor_is_the_exact_one(page, serve, analysis, level)
         told = page.locator(f".li-status[data-side={OTHER[side]}]").inner_text()
         assert told.startswith(f"most similar: row {row}, col {column} · ")
         assert float(re.search(r"−?[\d.]+$", told.replace("-", "−"))[0].replace("−", "-")) == pytest.approx(exact.max(), abs=2e-3)
+        low, high = read_legend(page, OTHER[side])
+        assert (low, high) == pytest.approx((exact.min(), exact.max()), rel=6e-3, abs=6e-3)
 
 
 def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, analysis):  # noqa: F811
@@ -112,17 +121,33 @@ def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, anal
         check_map(page, analysis, "source", index, TWICE)
 
 
+def test_other_features_may_come_while_the_cursor_rests_on_an_image(page, serve, analysis):  # noqa: F811
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_live(page, serve(MAIN))
+    grid = analysis.pair.source_size
+    hover(page, "source", 4500, grid)
+    serial = page.locator(".li-root").get_attribute("data-serial")
+    page.locator(".st-key-alpha [role=slider], .st-key-alpha input[type=range]").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.locator(f".li-root:not([data-serial='{serial}'])").wait_for(timeout=20_000)
+    page.locator(".li-root[data-live=true][data-shown=source-4500]").wait_for(timeout=20_000)
+    assert not errors
+    check_map(page, analysis.with_config(replace(analysis.config, alpha=0.45)), "source", 4500)
+
+
 def test_leaving_shows_the_chosen_layer_again_and_l_turns_it_off(page, serve, analysis):  # noqa: F811
     open_live(page, serve(MAIN))
     grid = analysis.pair.source_size
     page.mouse.move(5, 5)
     page.locator(".li-root[data-shown='']").wait_for(timeout=10_000)
-    at_rest = read_map(page, "target", grid)
+    at_rest, legend = read_map(page, "target", grid), read_legend(page, "target")
     hover(page, "source", 4500, grid)
     assert (read_map(page, "target", grid) != at_rest).any()
     page.locator("canvas[data-side=source]").press("l")
     page.locator(".li-root[data-shown='']").wait_for(timeout=10_000)
     assert (read_map(page, "target", grid) == at_rest).all()
+    assert read_legend(page, "target") == legend
     assert page.locator("[data-do=live]").get_attribute("aria-pressed") == "false"
     page.locator("canvas[data-side=source]").press("l")
     page.locator(".li-root[data-shown=source-4500]").wait_for(timeout=10_000)

@@ -73,7 +73,7 @@ def test_a_clicked_target_pixel_tells_who_claims_it(page, serve, analysis):
     index = int(analysis.association.hubness.argmax())
     click_pixel(page, "target", index, analysis.pair.target_size)
     trace = explain_pixel(analysis, index, "target")
-    page.get_by_text(f"Claimed by {len(trace.claims)}").first.wait_for(timeout=20_000)
+    page.get_by_text(f"Claimed by {len(trace.claims):,}").first.wait_for(timeout=20_000)
     assert f"{trace.num_consistent} of these cycles close" in verdict(page)
 
 

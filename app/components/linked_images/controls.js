@@ -30,7 +30,7 @@ function showTitles(state) {
     pane.title.querySelector(".li-name").textContent = pane.picture.title;
     pane.title.querySelector(".li-name").title = pane.picture.title;
     pane.title.querySelector(".li-size").textContent = `${pane.grid[0]} × ${pane.grid[1]} feature pixels`;
-    pane.frame.style.aspectRatio = `${pane.size[1]} / ${pane.size[0]}`;
+    pane.frame.style.setProperty("--aspect", pane.size[1] / pane.size[0]);
     pane.canvas.setAttribute(
       "aria-label",
       `${side} image: ${pane.picture.title}. Arrows move the cursor, Enter traces the pixel, question mark lists keys.`,
@@ -55,8 +55,9 @@ function showLayers(state, pane) {
       return button;
     }),
   );
-  pane.controls.querySelector(".li-legends").replaceChildren(...pane.layers.map(buildLegend));
+  pane.controls.querySelector(".li-legends").replaceChildren(...pane.layers.map(buildLegend), buildLiveLegend(state));
   markLayer(pane);
+  showLiveLegend(state, pane);
 }
 
 function markLayer(pane) {

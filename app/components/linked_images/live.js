@@ -70,7 +70,25 @@ function updateLive(state) {
     const isTouched = [before, state.live].some((live) => live && otherSide(live.side) === side);
     if (isTouched) state.stale.add(side);
     showStatus(state, state.panes[side]);
+    showLiveLegend(state, state.panes[side]);
   }
+}
+
+// The map under the cursor spans its own range: the legend tells that one while it is shown.
+function showLiveLegend(state, pane) {
+  const { live } = state;
+  const isShown = Boolean(live) && live.side !== pane.side;
+  const legends = pane.controls.querySelector(".li-legends");
+  legends.classList.toggle("is-live", isShown);
+  if (!isShown) return;
+  const [low, , high] = legends.lastElementChild.children;
+  low.textContent = live.row.low.toPrecision(3);
+  high.textContent = `${live.row.high.toPrecision(3)} ${unitOf(live)}`;
+}
+
+function buildLiveLegend(state) {
+  const colours = new Uint8Array(state.liveColours.buffer);
+  return buildLegend({ ends: ["", ""], colours, swatches: [] });
 }
 
 // The heat map as a picture of one pixel per feature pixel, kept and painted over for every hover.
@@ -126,11 +144,13 @@ function drawLiveSpot(context, state, { side, index }, ink) {
   });
 }
 
+// Of the features that it was found in: those of the state are null while others are on their way.
+const unitOf = (live) => (live.features.level === "feature" ? "cosine" : "−KL");
+
 function describeLive(state, pane) {
   const { live } = state;
   if (!live || live.side === pane.side) return "";
-  const name = state.features.level === "feature" ? "cosine" : "−KL";
-  return `most similar: ${describePlace(pane, live.match)} · ${name} ${live.row.high.toFixed(3)}`;
+  return `most similar: ${describePlace(pane, live.match)} · ${unitOf(live)} ${live.row.high.toFixed(3)}`;
 }
 
 // --- the switch and its fidelity -------------------------------------------------------------------------------
