@@ -74,7 +74,7 @@ def test_a_clicked_target_pixel_tells_who_claims_it(page, serve, analysis):
     click_pixel(page, "target", index, analysis.pair.target_size)
     trace = explain_pixel(analysis, index, "target")
     page.get_by_text(f"Claimed by {len(trace.claims):,}").first.wait_for(timeout=20_000)
-    assert f"{trace.num_consistent} of these cycles close" in verdict(page)
+    assert f"{trace.num_consistent:,} of these cycles close" in verdict(page)
 
 
 def test_the_address_restores_the_pixel(page, new_page, serve, analysis):
