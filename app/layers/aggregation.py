@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.components.linked_images import Layer
-from app.layers.maps import class_layer, value_layer
+from app.layers.maps import class_layer, label_layer, value_layer
 from app.state.aggregation import SpreadFindings
 from pca_core.render import INCONSISTENT
 from pca_core.types import FeaturePair, LabelSpace
@@ -31,9 +31,8 @@ def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: Feature
         class_layer("prediction", "Prediction", "target", pair.target_prediction.cpu().numpy(), space),
         class_layer("aggregated", "Aggregated prediction", "target", found.classes, space),
     ]
-    if pair.target_labels is not None:
-        layers.append(class_layer("labels", "Labels", "target", pair.target_labels.cpu().numpy(), space))
-    return layers
+    target = None if pair.target_labels is None else pair.target_labels.cpu().numpy()
+    return [*layers, label_layer("target", target, space)]
 
 
 def _flip_layer(flips: np.ndarray) -> Layer:

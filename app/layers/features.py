@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.components.linked_images import Layer, Side
-from app.layers.maps import class_layer, code_layer
+from app.layers.maps import class_layer, code_layer, label_layer
 from app.state.cache import Pair
 from pca_core.analysis.embedding import PixelSample
 from pca_core.analysis.projection import FeatureColours
@@ -24,8 +24,7 @@ def feature_layers(pair: Pair, colours: FeatureColours, sample: PixelSample, sel
         prediction = feature_pair.source_prediction if side == "source" else feature_pair.target_prediction
         labels = feature_pair.source_labels if side == "source" else feature_pair.target_labels
         layers.append(class_layer("prediction", "Prediction", side, prediction.cpu().numpy(), space))
-        if labels is not None:
-            layers.append(class_layer("labels", "Labels", side, labels.cpu().numpy(), space))
+        layers.append(label_layer(side, None if labels is None else labels.cpu().numpy(), space))
     return layers
 
 

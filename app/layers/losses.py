@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.components.linked_images import SIDES, Layer, Side
-from app.layers.maps import class_layer, value_layer
+from app.layers.maps import class_layer, label_layer, value_layer
 from pca_core.analysis.loss_readings import Reading, compare_norms, find_ceiling, in_units
 from pca_core.render import scale_values
 from pca_core.types import FeaturePair, LabelSpace
@@ -72,7 +72,5 @@ def _difference_layer(title: str, side: Side, doublings: np.ndarray) -> Layer:
 def _class_layers(side: Side, pair: FeaturePair, space: LabelSpace) -> list[Layer]:
     prediction = pair.source_prediction if side == "source" else pair.target_prediction
     labels = pair.source_labels if side == "source" else pair.target_labels
-    shown = Layer("labels", "Labels", side, None, reason="This image has no labels")
-    if labels is not None:
-        shown = class_layer("labels", "Labels", side, labels.cpu().numpy(), space)
+    shown = label_layer(side, None if labels is None else labels.cpu().numpy(), space)
     return [class_layer("prediction", "Prediction", side, prediction.cpu().numpy(), space), shown]

@@ -10,6 +10,8 @@ from app.components.linked_images import Layer, Side
 from pca_core.render import scale_values
 from pca_core.types import LabelSpace
 
+NO_LABELS = "This image has no labels"
+
 
 def value_layer(
     name: str,
@@ -45,6 +47,13 @@ def class_layer(name: str, title: str, side: Side, ids: np.ndarray, space: Label
     present = [index for index in np.unique(ids) if index < space.num_classes]
     legend = tuple((space.class_names[index], space.palette[index]) for index in present)
     return Layer(name, title, side, ids.astype(np.uint8), palette, alpha, legend, value_names=space.class_names)
+
+
+def label_layer(side: Side, ids: np.ndarray | None, space: LabelSpace) -> Layer:
+    """The labels of an image; where it has none the button is there all the same, and says so."""
+    if ids is None:
+        return Layer("labels", "Labels", side, None, reason=NO_LABELS)
+    return class_layer("labels", "Labels", side, ids, space)
 
 
 def code_layer(name: str, title: str, side: Side, codes: np.ndarray, colours: Mapping[str, tuple[int, int, int]]) -> Layer:

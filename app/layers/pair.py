@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.components.linked_images import Layer
-from app.layers.maps import class_layer, code_layer, value_layer
+from app.layers.maps import class_layer, code_layer, label_layer, value_layer
 from pca_core.render import VERDICTS, hubness_map, verdict_map
 from pca_core.types import Association, FeaturePair, LabelSpace
 
@@ -15,9 +15,8 @@ def verdict_layer(association: Association) -> Layer:
 
 def pair_layers(pair: FeaturePair, association: Association, space: LabelSpace) -> list[Layer]:
     """Layers that do not depend on a pixel."""
-    layers = [class_layer("labels", "Labels", "source", pair.source_labels.cpu().numpy(), space)]
-    if pair.target_labels is not None:
-        layers.append(class_layer("labels", "Labels", "target", pair.target_labels.cpu().numpy(), space))
+    target = None if pair.target_labels is None else pair.target_labels.cpu().numpy()
+    layers = [label_layer("source", pair.source_labels.cpu().numpy(), space), label_layer("target", target, space)]
     for side, prediction in (("source", pair.source_prediction), ("target", pair.target_prediction)):
         layers.append(class_layer("prediction", "Prediction", side, prediction.cpu().numpy(), space))
     layers.append(verdict_layer(association))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.components.linked_images import Layer, Side
-from app.layers.maps import class_layer, code_layer, value_layer
+from app.layers.maps import NO_LABELS, class_layer, code_layer, label_layer, value_layer
 from app.state.segmentation import SideFindings
 from pca_core.data import resize_label
 from pca_core.types import LabelSpace
@@ -17,17 +17,15 @@ CHANGES = {
     "wrong both ways": (240, 228, 66),
     "changed, no label": (204, 121, 167),
 }
-NO_LABELS = "This image has no labels"
 
 
 def segmentation_layers(side: Side, found: SideFindings, inference: str, space: LabelSpace) -> list[Layer]:
     """The same buttons on both sides, with or without labels."""
     seen = found.by_inference[inference]
     changes = resize_label(found.change.change_map, seen.class_map.shape)
-    labels = Layer("labels", "Labels", side, None, reason=NO_LABELS)
+    labels = label_layer(side, seen.label_map, space)
     errors = Layer("error", "Error", side, None, reason=NO_LABELS)
     if seen.label_map is not None:
-        labels = class_layer("labels", "Labels", side, seen.label_map, space)
         errors = code_layer("error", "Error", side, seen.error_map, ERRORS)
     return [
         class_layer("prediction", "Prediction", side, seen.class_map, space),

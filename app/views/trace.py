@@ -143,7 +143,13 @@ def _target_numbers(trace: TargetTrace, names: tuple[str, ...]) -> None:
 
 def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
     claims, returns = st.tabs(["Claimed by", "Leads back to"])
-    claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
+    if trace.claims:
+        claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
+    else:
+        claims.container(height=tables.LAYOUT["height"], border=False, key="no_claims").info(
+            "No source pixel has this one as its most similar: the loss pulls on it only through aggregation. "
+            "*Hubs* on the target shows which pixels are claimed."
+        )
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
 
 
