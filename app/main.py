@@ -12,7 +12,9 @@ if str(ROOT) not in sys.path:  # Streamlit puts app/ on the path, not the checko
     sys.path.insert(0, str(ROOT))
 
 import streamlit as st  # noqa: E402
+from streamlit.navigation.page import StreamlitPage  # noqa: E402
 
+from app import warmup  # noqa: E402
 from app.views.warming import wait_for_warm_up  # noqa: E402
 
 st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
@@ -30,17 +32,13 @@ def load(name: str) -> Callable[[], None]:
     return lambda: import_module(f"app.views.{name}").render()
 
 
-PAGES = {
-    "images": st.Page(load("images"), title="Images", url_path="images"),
-    "trace": st.Page(load("trace"), title="Trace", default=True),
-    "associations": st.Page(load("associations"), title="Associations", url_path="associations"),
-    "aggregation": st.Page(load("aggregation"), title="Aggregation", url_path="aggregation"),
-    "segmentation": st.Page(load("segmentation"), title="Segmentation", url_path="segmentation"),
-    "features": st.Page(load("features"), title="Features", url_path="features"),
-    "losses": st.Page(load("losses"), title="Losses", url_path="losses"),
-    "adapt": st.Page(load("adapt"), title="Adapt", url_path="adapt"),
-    "compare": st.Page(load("compare"), title="Compare", url_path="compare"),
-}
+def make_page(name: str) -> StreamlitPage:
+    """The page of a module of ``views``; Trace is the first one, at ``/``."""
+    place = {"default": True} if name == "trace" else {"url_path": name}
+    return st.Page(load(name), title=name.capitalize(), **place)
+
+
+PAGES = {name: make_page(name) for name in warmup.PAGES}
 
 
 def go_to_trace() -> None:

@@ -13,6 +13,15 @@ INCONSISTENT = (231, 111, 81)
 UNLABELLED = (120, 120, 120)
 VERDICTS = {"cycle breaks": INCONSISTENT, "cycle-consistent": CONSISTENT, "unlabelled": UNLABELLED}
 """Name and colour of each code of :func:`verdict_map`, in order."""
+ERRORS = {"right": (0, 114, 178), "wrong": (213, 94, 0), "unlabelled": (150, 150, 150)}
+"""Name and colour of each code of :attr:`pca_core.analysis.segmentation.SegmentedImage.error_map`, in order."""
+COVERAGE = {
+    "claimed by no source pixel": (70, 40, 110),
+    "claimed, no cycle closes": INCONSISTENT,
+    "claimed by a closed cycle": CONSISTENT,
+}
+"""Likewise of :func:`pca_core.analysis.pair_summary.coverage_map`."""
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # apart for every common colour vision
 GAP = 12  # pixels between two images side by side
 
 

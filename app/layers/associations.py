@@ -9,16 +9,11 @@ import numpy as np
 from app.components.linked_images import UNLABELLED as NOTHING
 from app.components.linked_images import Layer, LineSet, Side, Swatch
 from pca_core.analysis.pairs import PixelPairs
-from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED, VERDICTS
+from pca_core.render import COVERAGE, UNLABELLED, VERDICTS
 from pca_core.types import LabelSpace
 
 Colouring = Literal["class", "verdict"]
 MOST_OPAQUE = 0.8  # 0.42 for 200 lines, 0.16 for 1,000, 0.06 for 5,000
-COVERAGE: dict[str, tuple[int, int, int]] = {
-    "claimed by no source pixel": (70, 40, 110),
-    "claimed, no cycle closes": INCONSISTENT,
-    "claimed by a closed cycle": CONSISTENT,
-}
 
 
 def _palette(colouring: Colouring, space: LabelSpace) -> tuple[Swatch, ...]:

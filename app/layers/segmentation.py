@@ -6,9 +6,9 @@ from app.components.linked_images import Layer, Side
 from app.layers.maps import NO_LABELS, class_layer, code_layer, label_layer, value_layer
 from app.state.segmentation import SideFindings
 from pca_core.data import resize_label
+from pca_core.render import ERRORS
 from pca_core.types import LabelSpace
 
-ERRORS = {"right": (0, 114, 178), "wrong": (213, 94, 0), "unlabelled": (150, 150, 150)}
 # In the order of the codes; Okabe and Ito's colours, apart for every colour vision.
 CHANGES = {
     "unchanged": (236, 236, 236),

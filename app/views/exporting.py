@@ -20,17 +20,17 @@ BUNDLE_HELP = (
 )
 
 
-def export_button(pair: Pair, page: str, pixel: tuple[Domain, int], switches: dict) -> None:
+def export_button(pair: Pair, page: str, get_pixel: Callable[[Pair], tuple[Domain, int]], switches: dict) -> None:
     """The button of a page and what it opens; nothing is drawn before that.
 
     Args:
         pair: What is looked at.
         page: Whose figures come first.
-        pixel: The pixel in question.
+        get_pixel: Tells the pixel in question, once somebody asks.
         switches: Of the page, as fields of :class:`pca_core.figures.view.Switches`.
     """
     if st.button("Export", icon=":material/download:", key=f"export_{page}", type="tertiary", help="Figures, data, a bundle"):
-        _dialog(pair, page, exporting.get_view(pair, pixel, switches))
+        _dialog(pair, page, exporting.get_view(pair, get_pixel(pair), switches))
 
 
 @st.dialog("Export", width="large", icon=":material/download:")

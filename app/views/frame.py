@@ -75,7 +75,7 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         on_region=on_region,
     )
     with st.container(horizontal=True, horizontal_alignment="right", key=f"tools_{key}"):
-        export_button(pair, key, get_pixel(pair), dict(switches or {}))
+        export_button(pair, key, get_pixel, dict(switches or {}))
 
 
 def _choose_layers(layers: Sequence[Layer], usual: Mapping[Side, str | None], step: tour.Step) -> dict[Side, str | None]:

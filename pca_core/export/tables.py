@@ -42,7 +42,7 @@ def _names(view: View, classes: np.ndarray | None, count: int) -> list[str]:
 
 
 def _pairs(view: View) -> bytes:
-    pairs = list_pairs(view.analysis, view.switches.keep)
+    pairs = view.pairs
     columns = [
         part.tolist()
         for index, size in (

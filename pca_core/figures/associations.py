@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pca_core.analysis.pair_summary import count_by_verdict, coverage_map, make_edges, total_pairs
-from pca_core.analysis.pairs import count_pair_flow, list_pairs, thin_pairs
+from pca_core.analysis.pairs import count_pair_flow, thin_pairs
 from pca_core.figures.drawing import (
     centre,
     draw_lines,
@@ -18,9 +18,8 @@ from pca_core.figures.drawing import (
 )
 from pca_core.figures.style import WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
-from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED, VERDICTS, hubness_map, verdict_map
+from pca_core.render import COVERAGE, UNLABELLED, VERDICTS, hubness_map, verdict_map
 
-COVERAGE = {"nobody's match": UNLABELLED, "matched, no cycle closes": INCONSISTENT, "in a closed cycle": CONSISTENT}
 GAP = 12  # pixels between the two images
 FLOW_AXES = {
     "label": "class of j* by its label",
@@ -54,7 +53,7 @@ def draw_maps(view: View) -> Figure:
 def draw_pairs(view: View) -> Figure:
     """Pairs of pixels as lines between both images."""
     switches = view.switches
-    pairs = list_pairs(view.analysis, switches.keep)
+    pairs = view.pairs
     drawn = thin_pairs(pairs, switches.lines)
     means = "Blue-green cycles close, orange ones break." if switches.line_colour == "verdict" else "Colour: class of i."
     caption = (
@@ -77,7 +76,7 @@ def draw_pairs(view: View) -> Figure:
 
 def draw_flow(view: View) -> Figure:
     """Class × class: where each class is matched, and where its cycles end."""
-    pairs, space = list_pairs(view.analysis, view.switches.keep), view.label_space
+    pairs, space = view.pairs, view.label_space
     flows = list(dict.fromkeys((view.switches.flow, "cycle")))
     width = WIDTHS["double"] if len(flows) == 2 else WIDTHS["single"] * 1.3
     caption = (
@@ -91,7 +90,7 @@ def draw_flow(view: View) -> Figure:
 
 def draw_histograms(view: View) -> Figure:
     """Similarity and margin of all pairs that pass the filter, split by verdict."""
-    pairs = list_pairs(view.analysis, view.switches.keep)
+    pairs = view.pairs
     unit = "cosine" if view.analysis.config.level == "feature" else "−KL, nats"
     figure = new_figure(WIDTHS["double"], 2.1, f"{len(pairs):,} pairs by how their cycle ends. {view.describe_config()}.")
     spreads = {f"Similarity D(i, j*), {unit}": pairs.similarity, "Margin: first less second candidate": pairs.margin}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from matplotlib.figure import Figure
 
-from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS, find_ceiling, in_units, measure_reach, read_ledger, sort_norms, weigh
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.figures.drawing import lay_values, show_image
@@ -24,19 +21,9 @@ NAMES = {
 }
 
 
-def _write(view: View) -> tuple[LossLedger, LossLedger, float]:
-    """The ledger with aggregation and without, and its α."""
-    alpha = reference_alpha(view.analysis.config)
-    config = replace(view.analysis.config, level="feature")
-    with_alpha, plain = (
-        write_ledger(view.analysis.pair, view.checkpoint.model.classify, replace(config, alpha=one)) for one in (alpha, 0.0)
-    )
-    return with_alpha, plain, alpha
-
-
 def draw_losses(view: View) -> Figure:
     """What each source pixel pays, and the gradient at each target pixel without and with aggregation."""
-    aggregated, plain, alpha = _write(view)
+    (aggregated, plain), alpha = view.ledgers, reference_alpha(view.analysis.config)
     weights, names = view.switches.weights, PICKS[view.switches.loss]
     with_alpha, without = (read_ledger(ledger, weights, names) for ledger in (aggregated, plain))
     even = without.average("target")
@@ -75,7 +62,7 @@ def _say(view: View) -> str:
 
 def draw_ledger(view: View) -> Figure:
     """The terms of the objective as bars, and how the gradient spreads over the target."""
-    aggregated, plain, alpha = _write(view)
+    (aggregated, plain), alpha = view.ledgers, reference_alpha(view.analysis.config)
     weights, names = view.switches.weights, PICKS[view.switches.loss]
     entries = weigh(aggregated, weights)
     with_alpha, without = (read_ledger(ledger, weights, names) for ledger in (aggregated, plain))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
+from pca_core.analysis.segmentation import SegmentedImage
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.figures.drawing import (
     class_colours,
@@ -21,24 +21,8 @@ from pca_core.figures.drawing import (
 )
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
-from pca_core.inference import aggregate_prediction
-from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED
+from pca_core.render import ERRORS
 from pca_core.types import LabelSpace, Sample
-
-ERRORS = {"right": CONSISTENT, "wrong": INCONSISTENT, "no label": UNLABELLED}
-
-
-def _segment(view: View) -> tuple[SegmentedImage, SegmentedImage]:
-    pair, alpha = view.analysis.pair, reference_alpha(view.analysis.config)
-    found = []
-    for sample, features, plain in (
-        (view.source, pair.source_features, pair.source_probabilities),
-        (view.target, pair.target_features, pair.target_probabilities),
-    ):
-        is_plain = view.switches.inference == "plain"
-        probabilities = plain if is_plain else aggregate_prediction(view.checkpoint, features, alpha)
-        found.append(describe_segmentation(probabilities, sample.image.shape[:2], sample.label))
-    return found[0], found[1]
 
 
 def _inference(view: View) -> str:
@@ -48,7 +32,7 @@ def _inference(view: View) -> str:
 
 def draw_segmentation(view: View) -> Figure:
     """Label, prediction, errors and entropy of both images; confidence where there is no label to err against."""
-    found = _segment(view)
+    found = view.segmented
     told = [
         f"{name} {one.score.miou:.1f} mIoU, {one.score.pixel_accuracy:.1f} % right"
         for name, one in zip(("source", "target"), found, strict=True)
@@ -85,7 +69,7 @@ def _draw_row(row: Sequence[Axes], sample: Sample, found: SegmentedImage, space:
 
 def draw_scores(view: View) -> Figure:
     """IoU class by class on both images, and the confusion of the target where it has labels."""
-    found, space = _segment(view), view.label_space
+    found, space = view.segmented, view.label_space
     judged = {name: one for name, one in zip(("source", "target"), found, strict=True) if one.score is not None}
     shown = judged.get("target") or judged.get("source")
     if shown is None:

@@ -14,13 +14,15 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pca_core.render import OKABE_ITO
+
 Format = Literal["png", "svg", "pdf"]
 FORMATS: tuple[Format, ...] = ("png", "svg", "pdf")
 WIDTHS = {"single": 3.5, "double": 7.16}
 """Column widths in inches, as most conferences of the field print."""
 DPI = 150  # of a PNG at 1×
 INK, MUTED, LINE = "#16202a", "#5b6b78", "#c9d1d8"
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # Okabe and Ito, 2008
+COLOURS = OKABE_ITO
 # No browser, no display and no global state: figures are made in threads of a server.
 SETTINGS = {
     "svg.fonttype": "none",  # text stays text

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from pca_core.analysis.embedding import Method
+from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS
-from pca_core.analysis.pairs import Flow, PairFilter
+from pca_core.analysis.pairs import Flow, PairFilter, PixelPairs, list_pairs
+from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
+from pca_core.analysis.spreading import reference_alpha
 from pca_core.association import PairAnalysis
+from pca_core.inference import aggregate_prediction
 from pca_core.losses.objective import LossWeights
 from pca_core.models import Checkpoint
 from pca_core.types import Domain, LabelSpace, Sample
@@ -54,7 +59,7 @@ class Switches:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """All that a figure may show.
+    """All that a figure may show; what several figures start from is computed once and kept.
 
     Attributes:
         analysis: The pair, associated under its config.
@@ -74,6 +79,34 @@ class View:
     @property
     def label_space(self) -> LabelSpace:
         return self.checkpoint.label_space
+
+    @cached_property
+    def pairs(self) -> PixelPairs:
+        """The pixel pairs that pass the filter."""
+        return list_pairs(self.analysis, self.switches.keep)
+
+    @cached_property
+    def segmented(self) -> tuple[SegmentedImage, SegmentedImage]:
+        """Source and target by the inference in question."""
+        pair, alpha = self.analysis.pair, reference_alpha(self.analysis.config)
+        found = []
+        for sample, features, plain in (
+            (self.source, pair.source_features, pair.source_probabilities),
+            (self.target, pair.target_features, pair.target_probabilities),
+        ):
+            is_plain = self.switches.inference == "plain"
+            probabilities = plain if is_plain else aggregate_prediction(self.checkpoint, features, alpha)
+            found.append(describe_segmentation(probabilities, sample.image.shape[:2], sample.label))
+        return found[0], found[1]
+
+    @cached_property
+    def ledgers(self) -> tuple[LossLedger, LossLedger]:
+        """Every term of the loss with aggregation and without; both levels of association are in it."""
+        config = replace(self.analysis.config, level="feature")
+        alphas = reference_alpha(config), 0.0
+        classify = self.checkpoint.model.classify
+        first, second = (write_ledger(self.analysis.pair, classify, replace(config, alpha=alpha)) for alpha in alphas)
+        return first, second
 
     @property
     def target_pixel(self) -> int:

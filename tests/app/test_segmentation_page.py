@@ -13,12 +13,13 @@ from streamlit.testing.v1 import AppTest
 from app.figures.bars import side_bars
 from app.figures.matrices import confusion_figure
 from app.figures.reliability import reliability_curves
-from app.layers.segmentation import CHANGES, ERRORS
+from app.layers.segmentation import CHANGES
 from app.state.session import Choice
 from pca_core import LabelSpace
 from pca_core.analysis import inference_change, segmentation
 from pca_core.analysis.calibration import measure_reliability
 from pca_core.data import encode_jpeg
+from pca_core.render import ERRORS
 from tests.app.pages import open_page
 from tests.app.test_pages import metric, picture, sentences
 
