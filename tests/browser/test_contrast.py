@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -48,6 +49,14 @@ def contrast(words) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def settled_contrast(words, seconds: float = 5) -> float:
+    """Contrast once the page's own style is there: on a busy machine Streamlit paints an element in its own colours first."""
+    deadline = time.monotonic() + seconds
+    while (found := contrast(words)) < 4.5 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_is_chosen_can_be_read(new_page, serve, scheme):
     page, address, opened = new_page(color_scheme=scheme), serve(MAIN), None
@@ -57,4 +66,4 @@ def test_what_is_chosen_can_be_read(new_page, serve, scheme):
             opened = path
         words = page.locator(selector).first
         words.wait_for(timeout=60_000)
-        assert contrast(words) >= 4.5, selector
+        assert settled_contrast(words) >= 4.5, selector
