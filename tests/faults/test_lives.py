@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pca_core.runs.store import describe_environment
 from tests.faults.lives import Lives
 
 KILLED = -9
-STEPS = 8
+SHORT = {"steps": 3, "evaluate_every": 3, "save_every": 1}
 POINTS = (  # an operation (of Python's audit events), a part of its path, which of them
     ("os.rename", "/inputs.json", 1),
     ("os.rename", "/status.json", 2),
@@ -42,9 +43,9 @@ def lives() -> Iterator[Lives]:
 
 @pytest.fixture
 def run_of(tmp_path: Path, request_of) -> Callable[[str], Run]:
-    def make(name: str = "run", **changes: object) -> Run:
-        knobs = {"steps": STEPS, "evaluate_every": 3, "with_teacher": True, **changes}
-        return create_folder(tmp_path / name, request_of(save_every=2, **knobs), describe_environment())
+    def make(name: str = "run", save_every: int = 2, **changes: object) -> Run:
+        knobs = {"steps": 8, "evaluate_every": 3, "with_teacher": True, **changes}
+        return create_folder(tmp_path / name, request_of(save_every, **knobs), describe_environment())
 
     return make
 
@@ -60,7 +61,7 @@ def check_checkpoints(run: Run, least: int) -> int:
 
 def check_end(run: Run, whole: Run) -> None:
     assert run.read_status().state == "done"
-    assert [record["step"] for record in run.read_metrics()] == list(range(STEPS + 1))
+    assert [record["step"] for record in run.read_metrics()] == [record["step"] for record in whole.read_metrics()]
     assert run.adapted_path.read_bytes() == whole.adapted_path.read_bytes()
     assert left_behind(run) == []
 
@@ -85,14 +86,15 @@ def test_killed_at_every_point(run_of, lives, tell):
 
 
 def kill_at_random(run_of, lives, kills: int) -> int:
-    """Kill runs at random until so many kills are done; returns how many runs that were."""
+    """Kill runs at any moment of their lives until so many kills are done; returns how many runs that were."""
     draw, runs, done = random.Random(0), 0, 0
-    whole = run_of("whole")
+    whole, started = run_of("whole", **SHORT), time.monotonic()
     assert lives.live(whole) == 0
+    seconds = time.monotonic() - started
     while done < kills:
-        run, step, lost = run_of(f"run-{runs}"), 0, 0
-        while lives.live(run, kill_after=draw.uniform(0.02, 0.5 + 0.1 * lost)) == KILLED:  # longer, or it would never end
-            done, lost = done + 1, lost + 1
+        run, step = run_of(f"run-{runs}", **SHORT), 0
+        while lives.live(run, kill_after=draw.uniform(0.02, seconds)) == KILLED:
+            done += 1
             step = check_checkpoints(run, step)
         check_end(run, whole)
         runs += 1
