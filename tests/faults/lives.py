@@ -23,6 +23,8 @@ import torch._dynamo  # optimisers load it when they are made: half of a life
 from pca_core.runs import Run, execute
 from tests.conftest import ROOT
 
+WRITES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
+
 
 def main() -> None:
     for line in sys.stdin:
@@ -49,21 +51,17 @@ def _live(folder: str, **fate: Any) -> None:
 
 
 def _kill_before(point: list) -> None:
-    """Die before an operation: its name among Python's audit events, a part of the path it is about, which of them."""
-    event, part, number = point
-    left = [number]
+    """Die before an operation: its name among Python's audit events ("": any that writes), a part of its path, which of them."""
+    event, part, left = point
 
     def watch(name: str, arguments: tuple) -> None:
-        if name == event and any(part in str(argument) for argument in arguments[:2]) and _writes(name, arguments):
-            left[0] -= 1
-            if left[0] == 0:
+        nonlocal left
+        if name in (WRITES if event == "" else (event,)) and any(part in str(one) for one in arguments[:2]):
+            left -= name != "open" or bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+            if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-
-
-def _writes(name: str, arguments: tuple) -> bool:
-    return name != "open" or (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR) != 0)
 
 
 def _kill_after(seconds: float) -> None:
