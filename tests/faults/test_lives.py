@@ -88,7 +88,7 @@ def test_killed_at_every_point(run_of, lives, tell):
 def kill_at_random(run_of, lives, kills: int, draw_fate: Callable[[Run, float], dict]) -> int:
     """Kill runs until so many kills are done; returns how many runs that were.
 
-    ``draw_fate`` is given the run and the seconds within which to kill; these follow the pace of the machine: some four kills a run.
+    ``draw_fate`` is given the run and the seconds within which to kill, which follow the pace of the machine: four kills a run.
     """
     whole, started, runs, done = run_of("whole", **SHORT), time.monotonic(), 0, 0
     assert lives.live(whole) == 0
