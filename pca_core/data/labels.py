@@ -42,6 +42,7 @@ def read_label(
     id_map: Mapping[int, int] | None = None,
     unknown: Literal["error", "ignore"] = "error",
     size: tuple[int, int] | None = None,
+    wrong_size: Literal["error", "nearest"] = "error",
     name: str | None = None,
 ) -> LabelMap:
     """Read a PNG or TIFF label map as class indices.
@@ -57,6 +58,7 @@ def read_label(
             indices already. For an 8-bit RGB file it adds colours ``0xRRGGBB`` to the palette.
         unknown: Whether ids that stand for nothing are refused, or become 255 and are counted.
         size: (height, width) in pixels that the map must have.
+        wrong_size: What happens to a map of another size: refused, or resized by :func:`resize_label`.
         name: How to call it in a message; None takes the file's name.
 
     Returns:
@@ -65,14 +67,17 @@ def read_label(
     Raises:
         InputError: ``LABEL_LOSSY`` (JPEG, WebP), ``LABEL_FORMAT``, ``LABEL_SIZE``, ``LABEL_ID_MAP``,
             ``LABEL_UNKNOWN_IDS``, and the ``IMAGE_`` codes of :func:`pca_core.data.read_image`.
-        ValueError: When ``unknown`` is neither "error" nor "ignore".
+        ValueError: When ``unknown`` is neither "error" nor "ignore", or ``wrong_size`` neither "error" nor "nearest".
     """
     if unknown not in ("error", "ignore"):
         raise ValueError(f"unknown must be 'error' or 'ignore', got {unknown!r}.")
+    if wrong_size not in ("error", "nearest"):
+        raise ValueError(f"wrong_size must be 'error' or 'nearest', got {wrong_size!r}.")
     opened = open_checked(source, name=name)
     _refuse_lossy(opened)
     raw, is_colour = _read_raw(opened)
-    if size is not None and raw.shape != tuple(size):
+    is_of_size = size is None or raw.shape == tuple(size)
+    if not is_of_size and wrong_size == "error":
         raise InputError(
             "LABEL_SIZE",
             f"{opened.name} must have the size of its image, {size[0]} × {size[1]} (height × width), but has "
@@ -81,7 +86,7 @@ def read_label(
     label_map = _translate(raw, _id_table(space, id_map, is_colour), opened.name)
     if label_map.unknown and unknown == "error":
         raise InputError("LABEL_UNKNOWN_IDS", _describe_unknown(opened.name, space, label_map.unknown, is_colour))
-    return label_map
+    return label_map if is_of_size else LabelMap(resize_label(label_map.ids, size), label_map.unknown)
 
 
 def _refuse_lossy(opened: OpenedPicture) -> None:

@@ -14,7 +14,7 @@ from app.state import address, cache, uploads
 from app.state.session import BUILT_IN, Choice
 from pca_core.analysis.coverage_gap import find_threshold, measure_coverage
 from pca_core.analysis.support import find_support
-from pca_core.data import FolderDataset, encode_jpeg, encode_png, read_image
+from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from pca_core.data.streets import STREETS
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.test_pages import SECONDS, metric, picture, sentences
@@ -239,8 +239,7 @@ def test_ids_of_a_known_data_set_become_classes_of_the_net(images, convention, r
     assert not sentences(images)
     (upload,) = images.session_state["uploads"]["source"].values()
     space = upload.label_space
-    size = read_image(upload.image).shape[:2]
-    ids = cache.read_upload_label(upload.label, space, upload.unknown, upload.convention, size=size)
+    ids = cache.decode_upload("", "source", upload.image, upload.label, space).label
     found = [None if index == 255 else space.class_names[index] for index in ids[8::16, 0].tolist()]
     assert found == wanted
 
@@ -275,7 +274,7 @@ def test_uploads_are_bounded(images, monkeypatch):
     next(button for button in images.button if button.label == "Add").click().run()
     add(images, "target", {f"{n}.png": encode_png(picture(n)) for n in (7, 8)})
     assert [name[0] for name in used(images, "target")] == ["1", "7", "8"]  # the oldest gave way
-    monkeypatch.setattr(uploads, "MAX_BYTES", len(encode_png(picture(3))) + 100)
+    monkeypatch.setattr(uploads, "MAX_BYTES", len(encode_png(picture(3), is_quick=True)) + 100)
     add(images, "target", {f"{n}.png": encode_png(picture(n)) for n in (3, 4)})
     assert "goes beyond" in sentences(images)
     assert [name[0] for name in used(images, "target")] == ["3"]

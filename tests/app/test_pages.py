@@ -183,7 +183,7 @@ def test_a_pair_too_large_to_wait_for_is_refused(trace):
     strip, label = np.zeros((7, 300, 3), np.uint8), np.zeros((7, 300), np.uint8)
     space = cache.get_checkpoint(trace.session_state["checkpoint"]).label_space
     for side, choice in trace.session_state["choices"].items():
-        trace.session_state["uploads"][side]["strip"] = Upload("strip", encode_png(strip), encode_png(label), space, "error")
+        trace.session_state["uploads"][side]["strip"] = Upload("strip", encode_png(strip), encode_png(label), space)
         trace.session_state["choices"][side] = type(choice)("upload", "strip")
     trace.run()
     assert "feature pixels, more than can be associated while you wait" in sentences(trace)
