@@ -1,4 +1,4 @@
-"""Children that open what nobody vouches for: ``python -I limited.py MEMORY MODULE [ARGUMENT …]`` calls ``MODULE.main(ARGUMENT …)``.
+"""Children that open what nobody vouches for: ``python -I limited.py MEMORY MODULE [ARGUMENT …]`` calls ``MODULE.main``.
 
 The limits are set before anything else is loaded, and the packages on the way to the module are named without being run: ours
 would load all of torch. The standard library is enough here.

@@ -43,7 +43,7 @@ def upload_form(side: Domain) -> None:
         )
         labels = right.file_uploader(
             "Label maps" if side == "source" else "Label maps, optional",
-            ["png", "tif", "tiff"],
+            ["png", "tif", "tiff", "zip"],
             accept_multiple_files=True,
             key=f"{side}_upload_label {number}",
             help="PNG or TIFF, each named as its image: street.jpg and street.png.",

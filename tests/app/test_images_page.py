@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from app.state import address, cache, uploads
 from app.state.session import BUILT_IN, Choice
 from pca_core.analysis.coverage_gap import find_threshold, measure_coverage
 from pca_core.analysis.support import find_support
-from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from pca_core.data import FolderDataset, encode_jpeg, encode_png, read_image
 from pca_core.data.streets import STREETS
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.test_pages import SECONDS, metric, picture, sentences
@@ -242,6 +244,59 @@ def test_ids_of_a_known_data_set_become_classes_of_the_net(images, convention, r
     ids = cache.decode_upload("", "source", upload.image, upload.label, space).label
     found = [None if index == 255 else space.class_names[index] for index in ids[8::16, 0].tolist()]
     assert found == wanted
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def test_a_zip_brings_images_and_labels_at_once(images):
+    files = {f"set/images/{n}.jpg": encode_jpeg(picture(n)) for n in range(3)} | {"set/images/bare.jpg": encode_jpeg(picture(7))}
+    labels = {f"set/labels/{n}.png": LABEL for n in range(3)}
+    add(images, "source", {"mine.zip": pack(files | labels)})
+    assert [name.split()[0] for name in used(images)] == ["0", "1", "2"]
+    assert "3 of 4 images were added" in images.success[0].value
+    assert "bare.jpg needs a label map" in images.error[0].value.replace("\\", "")
+    (first, *_) = images.session_state["uploads"]["source"].values()
+    np.testing.assert_array_equal(read_image(first.image), read_image(files["set/images/0.jpg"]))
+
+
+def test_a_zip_that_is_not_as_it_should_be_changes_nothing(images):
+    before = images.session_state["choices"]["target"]
+    add(
+        images,
+        "target",
+        {"good.jpg": encode_jpeg(picture()), "bomb.zip": pack({"a.png": LABEL, "b.png": pack({"a.png": LABEL})})},
+    )
+    assert "holds another archive" in sentences(images)
+    assert images.session_state["choices"]["target"] == before
+    assert used(images, "target") == []
+
+
+def test_a_label_of_another_size_is_fitted_on_consent(images):
+    files = {"a.jpg": encode_jpeg(picture())}, {"a.png": encode_png(np.full((128, 192), 3, np.uint8))}
+    add(images, "source", *files)
+    assert "must have the size of its image" in sentences(images)
+    images.checkbox(key="source_upload_fit").check()
+    next(button for button in images.button if button.label == "Add").click().run()
+    assert not sentences(images)
+    (upload,) = images.session_state["uploads"]["source"].values()
+    np.testing.assert_array_equal(read_image(upload.label)[..., 0], np.full((64, 96), 3))
+
+
+def test_a_second_try_decodes_only_what_is_new(images, monkeypatch):
+    decoded = []
+    take = uploads.take_image
+    monkeypatch.setattr(uploads, "take_image", lambda data, name: decoded.append(name) or take(data, name))
+    good = {f"{n}.jpg": encode_jpeg(picture(n)) for n in range(2)}
+    add(images, "target", good | {"half.jpg": encode_jpeg(picture(5))[:-300]})
+    assert decoded == ["0.jpg", "1.jpg", "half.jpg"]
+    next(button for button in images.button if button.label == "Add").click().run()
+    assert decoded[3:] == ["half.jpg"]
 
 
 def test_what_can_be_used_is_kept_and_the_rest_told(images):
