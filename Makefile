@@ -3,11 +3,12 @@ PYTHON ?= python3
 PORT ?= 8501
 HEADLESS ?=
 PYTEST_ARGS ?=
+SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test lint bench bench-app bench-pairs bench-adaptation clean
+.PHONY: app test fuzz lint bench bench-app bench-pairs bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -16,6 +17,9 @@ app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=
 test: $(VENV)/.dev                   ## run every test (PYTEST_ARGS="-k name")
 	@sh scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
+	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
 
 lint: $(VENV)/.dev                   ## check style
 	$(BIN)/ruff check .
@@ -35,7 +39,7 @@ bench-adaptation: $(VENV)/.dev        ## print what adaptation gains beside its 
 	$(BIN)/python benchmarks/adaptation.py --ablation
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis fuzz-corpus
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from dataclasses import replace
-from io import BytesIO
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from pca_core.data import FolderDataset, encode_jpeg, encode_png, read_image
 from pca_core.data.streets import STREETS
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.test_pages import SECONDS, metric, picture, sentences
+from tests.fuzz.crafted import pack
 from tests.unit.adaptation_data import make_checkpoint, make_domains
 
 LABEL = encode_png(np.zeros((64, 96), np.uint8))
@@ -244,14 +243,6 @@ def test_ids_of_a_known_data_set_become_classes_of_the_net(images, convention, r
     ids = cache.decode_upload("", "source", upload.image, upload.label, space).label
     found = [None if index == 255 else space.class_names[index] for index in ids[8::16, 0].tolist()]
     assert found == wanted
-
-
-def pack(files: dict[str, bytes]) -> bytes:
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return file.getvalue()
 
 
 def test_a_zip_brings_images_and_labels_at_once(images):

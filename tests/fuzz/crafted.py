@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import struct
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 
 import cv2
@@ -23,6 +24,15 @@ def encode(pixels: np.ndarray | Image.Image, file_format: str, **options: object
     file = BytesIO()
     picture = pixels.copy() if isinstance(pixels, Image.Image) else Image.fromarray(pixels)  # saving leaves traces in it
     picture.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def pack(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip file."""
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
     return file.getvalue()
 
 

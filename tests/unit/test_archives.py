@@ -14,17 +14,10 @@ import pytest
 from pca_core.checks import InputError
 from pca_core.data import archives, encode_jpeg, encode_png
 from pca_core.data.archives import Archive, is_zip
+from tests.fuzz.crafted import pack
 
 PNG = encode_png(np.zeros((4, 6), np.uint8))
 JPEG = encode_jpeg(np.zeros((4, 6, 3), np.uint8))
-
-
-def pack(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return file.getvalue()
 
 
 def listed(files: dict[str, bytes]) -> list[tuple[str, bool]]:
