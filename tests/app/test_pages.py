@@ -14,6 +14,7 @@ from app.state.uploads import Upload
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from tests.app.pages import SECONDS, open_page
 from tests.conftest import ROOT
+from tests.unit.test_checkpoint_safety import MALICIOUS, Evil
 
 
 @pytest.fixture
@@ -109,14 +110,16 @@ def test_a_wrong_folder_is_named_and_the_old_one_stays(images, folder, words):
     assert not images.exception
 
 
-def test_a_wrong_checkpoint_is_named_and_the_old_one_stays(images, tmp_path):
-    before = images.session_state["checkpoint"]
+@pytest.mark.parametrize("kind", ["text", "torch zip", "pickle 2", "pickle after weights"])
+def test_a_wrong_checkpoint_is_named_and_the_old_one_stays(images, tmp_path, kind):
+    before, marker = images.session_state["checkpoint"], tmp_path / "marker"
     wrong = tmp_path / "wrong.safetensors"
-    wrong.write_bytes(b"these are no weights")
+    wrong.write_bytes(b"these are no weights" if kind == "text" else MALICIOUS[kind](Evil(marker)))
     images.text_input(key="checkpoint_field").set_value(str(wrong))
     next(button for button in images.button if button.label == "Load").click().run()
     assert "wrong.safetensors" in sentences(images)
     assert images.session_state["checkpoint"] == before
+    assert not marker.exists()
 
 
 def test_another_checkpoint_is_used_and_can_be_left_again(images, tmp_path):

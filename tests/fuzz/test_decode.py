@@ -19,9 +19,7 @@ SECONDS = int(os.environ.get("FUZZ_SECONDS", "20"))
 @pytest.mark.timeout(SECONDS + 280)
 def test_the_decoder_withstands_guided_fuzzing(tmp_path, capsys):
     if importlib.util.find_spec("atheris") is None:
-        pytest.skip(
-            "atheris is missing, so the decoder was NOT fuzzed; requirements-dev.txt has it for Python 3.11 to 3.13"
-        )
+        pytest.skip("atheris is missing, so the decoder was NOT fuzzed; requirements-dev.txt has it for Python 3.11 to 3.13")
     command = [sys.executable, "-m", "tests.fuzz.decode", f"-max_total_time={SECONDS}", f"-artifact_prefix={tmp_path}/"]
     done = subprocess.run(
         [*command, str(tmp_path / "corpus")],
