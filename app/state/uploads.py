@@ -169,7 +169,7 @@ class _Taker:
             )
         data, ids = image.read(), None if label is None else label.read()
         sha256 = check_file(data, image.name)
-        name = f"{tidy(image.stem)[:40]} {sha256[:6]}"
+        name = f"{tidy(image.stem, 40)} {sha256[:6]}"
         parts = [name, sha256, "" if label is None else check_file(ids, label.name), repr(self._reading), repr(self._space)]
         origin = content_hash("|".join(parts).encode())
         if origin not in self._known:
