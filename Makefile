@@ -3,12 +3,11 @@ PYTHON ?= python3
 PORT ?= 8501
 HEADLESS ?=
 PYTEST_ARGS ?=
-SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test fuzz lint bench bench-app bench-pairs bench-adaptation clean
+.PHONY: app test lint bench bench-app bench-pairs bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -18,12 +17,14 @@ test: $(VENV)/.dev                   ## run every test (PYTEST_ARGS="-k name")
 	@sh scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
-	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
-
 lint: $(VENV)/.dev                   ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+.PHONY: fuzz
+SECONDS ?= 60
+fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
+	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
 
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py

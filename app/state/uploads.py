@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -13,7 +12,7 @@ import streamlit as st
 from app.state import cache, session
 from pca_core.checks import InputError, tidy
 from pca_core.data import content_hash, encode_png, read_image
-from pca_core.data.archives import Archive, is_zip
+from pca_core.data.archives import Part, unpack
 from pca_core.data.conventions import CONVENTIONS, make_id_map
 from pca_core.data.decoders import DECODERS
 from pca_core.data.untrusted import check_file, take_image, take_label
@@ -70,18 +69,6 @@ class Upload:
         return cache.make_thumbnail(read_image(self.image, name=self.name))
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """A file to take, read when it is its turn: what is in an archive is unpacked one at a time."""
-
-    name: str
-    read: Callable[[], bytes]
-
-    @property
-    def stem(self) -> str:
-        return os.path.splitext(self.name)[0]
-
-
 def prepare() -> None:
     """Start the process that decodes, so that it is there when files are."""
     DECODERS.warm_up()
@@ -105,7 +92,9 @@ def add_uploads(
         InputError: ``UPLOAD_MANY`` beyond :data:`MAX_UPLOADS`, ``ZIP_…`` for an archive that is not as it should be; nothing is
             kept then.
     """
-    waiting, waiting_labels = _unpack(images, labels)
+    parts = list(unpack(images))
+    waiting = [part for part in parts if not part.is_label]
+    waiting_labels = [part for part in parts if part.is_label] + list(unpack(labels))
     if len(waiting) > MAX_UPLOADS:
         raise InputError(
             "UPLOAD_MANY", f"At most {MAX_UPLOADS} images can be uploaded at once, got {len(waiting)}. Open a folder instead."
@@ -127,21 +116,7 @@ def add_uploads(
     return len(kept), len(waiting), tuple(refused)
 
 
-def _unpack(images: Sequence[File], labels: Sequence[File]) -> tuple[list[_Waiting], list[_Waiting]]:
-    """Images and label maps, those in archives among them."""
-    found: tuple[list[_Waiting], list[_Waiting]] = [], []
-    for place, (name, data) in ((place, file) for place, files in enumerate((images, labels)) for file in files):
-        if not is_zip(data):
-            found[place].append(_Waiting(name, lambda data=data: data))
-            continue
-        archive = Archive(data, name)
-        for member in archive.members:
-            part = _Waiting(member.name, lambda archive=archive, member=member: archive.read(member))
-            found[place or member.is_label].append(part)
-    return found
-
-
-def _pair_labels(images: Sequence[_Waiting], labels: Sequence[_Waiting]) -> tuple[list[_Waiting | None], list[str]]:
+def _pair_labels(images: Sequence[Part], labels: Sequence[Part]) -> tuple[list[Part | None], list[str]]:
     """The label map of each image, and a sentence for each label map that is left over."""
     if len(images) == len(labels) == 1:
         return list(labels), []
@@ -161,7 +136,7 @@ class _Taker:
         self._side, self._space, self._reading = side, space, reading
         self._known = {upload.origin: upload for uploads in st.session_state["uploads"].values() for upload in uploads.values()}
 
-    def take(self, image: _Waiting, label: _Waiting | None) -> Upload:
+    def take(self, image: Part, label: Part | None) -> Upload:
         if self._side == "source" and label is None:
             raise InputError(
                 "UPLOAD_LABEL",

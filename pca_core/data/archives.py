@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -167,6 +167,40 @@ def _reading(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise InputError("ZIP_BROKEN", f"{name} is damaged or no zip file. Pack or upload it again.") from error
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file that was handed over, by itself or in an archive; one of an archive is unpacked when it is read.
+
+    Attributes:
+        name: For pairing and for messages.
+        is_label: Whether its archive says that it is a label map.
+        read: Its bytes; may raise ``ZIP_BROKEN``.
+    """
+
+    name: str
+    is_label: bool
+    read: Callable[[], bytes]
+
+    @property
+    def stem(self) -> str:
+        return os.path.splitext(self.name)[0]
+
+
+def unpack(files: Iterable[tuple[str, bytes]]) -> Iterator[Part]:
+    """Files as they are, and in the place of each zip the pictures in it.
+
+    Raises:
+        InputError: ``ZIP_…`` as :class:`Archive`.
+    """
+    for name, data in files:
+        if not is_zip(data):
+            yield Part(name, False, lambda data=data: data)
+            continue
+        archive = Archive(data, name)
+        for member in archive.members:
+            yield Part(member.name, member.is_label, lambda archive=archive, member=member: archive.read(member))
 
 
 def is_zip(data: bytes) -> bool:

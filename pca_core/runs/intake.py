@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pca_core.checks import InputError
 from pca_core.data import content_hash
+from pca_core.data.archives import unpack
 from pca_core.data.untrusted import take_image
 from pca_core.storage import check_writable, write_atomic
 
@@ -38,22 +39,23 @@ def take_images(root: Path, files: Sequence[tuple[str, bytes]]) -> Intake:
 
     Args:
         root: State folder; the data set goes below ``uploads/``.
-        files: Name (for messages only) and bytes of each.
+        files: Name (for messages only) and bytes of each; of a zip all images are taken.
 
     Raises:
-        InputError: ``UPLOAD_MANY``, ``FOLDER_READ_ONLY``.
+        InputError: ``UPLOAD_MANY``, ``FOLDER_READ_ONLY``, ``ZIP_…``.
     """
-    if len(files) > MAX_FILES:
+    parts = [part for part in unpack(files) if not part.is_label]
+    if len(parts) > MAX_FILES:
         raise InputError(
-            "UPLOAD_MANY", f"At most {MAX_FILES} images can be uploaded at once, got {len(files)}. Name a folder instead."
+            "UPLOAD_MANY", f"At most {MAX_FILES} images can be uploaded at once, got {len(parts)}. Name a folder instead."
         )
-    taken_before = _name(root, {content_hash(data) for _, data in files})
-    if taken_before.is_dir():  # all of them: a page asks anew each time that it is drawn
-        return Intake(taken_before, len({content_hash(data) for _, data in files}), ())
+    hashes = {content_hash(part.read()) for part in parts}
+    if _name(root, hashes).is_dir():  # all of them: a page asks anew each time that it is drawn
+        return Intake(_name(root, hashes), len(hashes), ())
     pictures, refused = {}, []
-    for name, data in files:
+    for part in parts:
         try:
-            taken = take_image(data, name)
+            taken = take_image(part.read(), part.name)
             pictures[taken.sha256] = taken.encode()
         except InputError as error:
             refused.append(str(error))

@@ -18,6 +18,9 @@ from pca_core.data import LABEL_SPACES
 from pca_core.data.decoders import SECONDS, Decoders
 from pca_core.data.untrusted import take_image, take_label
 from tests.fuzz.crafted import crafted, mutated, ordinary
+from tests.unit.test_untrusted import own
+
+__all__ = ["own"]  # the fixture
 
 SPACE = LABEL_SPACES["cityscapes-19"]
 SHORT = 500
@@ -43,14 +46,6 @@ def outcome(call) -> str:
     except InputError as error:
         return error.code if "\n" not in str(error) else f"two lines of {error.code}"
     return "decoded"
-
-
-@pytest.fixture
-def own(monkeypatch):
-    made = Decoders()
-    monkeypatch.setattr("pca_core.data.untrusted.DECODERS", made)
-    yield made
-    made.close()
 
 
 def try_files(own: Decoders, count: int, seed: int) -> tuple[Counter, float, int]:

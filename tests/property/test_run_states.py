@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
@@ -191,12 +192,19 @@ def _code_of(action: Callable[[], object]) -> str | None:
     return None
 
 
-TestRuns = Runs.TestCase
-TestRuns.settings = settings(
-    max_examples=int(os.environ.get("RUN_STATE_EXAMPLES", "10")),
+class LongRuns(Runs):
+    """The same for longer."""
+
+
+SETTINGS = settings(
+    max_examples=10,
     stateful_step_count=14,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make a failure smaller would take minutes
     deadline=None,
     suppress_health_check=[*HealthCheck],
     print_blob=True,
 )
+TestRuns = Runs.TestCase
+TestRuns.settings = SETTINGS
+TestLongRuns = pytest.mark.soak(pytest.mark.timeout(7200)(LongRuns.TestCase))
+TestLongRuns.settings = settings(SETTINGS, max_examples=int(os.environ.get("RUN_STATE_EXAMPLES", "300")), stateful_step_count=25)
