@@ -15,6 +15,7 @@ from io import BytesIO
 
 from pca_core.checks import InputError, tidy
 from pca_core.data.files import PICTURE_SUFFIXES
+from pca_core.data.untrusted import MAX_BYTES as MAX_FILE_BYTES
 
 MAX_BYTES = 200 * 2**20  # of the archive
 MAX_MEMBERS = 500
@@ -86,8 +87,14 @@ class Archive:
         """The bytes of a member; no more than it said are ever unpacked.
 
         Raises:
-            InputError: ``ZIP_BROKEN``.
+            InputError: ``ZIP_BROKEN``, ``IMAGE_TOO_LARGE`` before it is unpacked.
         """
+        if member.num_bytes > MAX_FILE_BYTES:
+            size, most = member.num_bytes / 2**20, MAX_FILE_BYTES >> 20
+            raise InputError(
+                "IMAGE_TOO_LARGE",
+                f"{tidy(member.name)} in {self.name} has {size:.0f} MB; at most {most} are taken. Make it smaller.",
+            )
         with _reading(self.name):
             return self._zip.read(member._info)
 

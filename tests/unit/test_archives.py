@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import tracemalloc
 import zipfile
@@ -92,6 +93,18 @@ def test_an_archive_that_grows_too_much(monkeypatch):
     refused("ZIP_LARGE", pack({"a.png": np.random.default_rng(0).bytes(1001)}))
     monkeypatch.setattr(archives, "MAX_BYTES", 500)
     refused("ZIP_LARGE", pack({"a.png": np.random.default_rng(0).bytes(600)}))
+
+
+def test_a_member_beyond_the_bound_is_not_unpacked():
+    archive = Archive(pack({"small.png": PNG, "large.png": bytes(51 * 2**20), "ballast": random.randbytes(2**20)}), "a.zip")
+    small, large = archive.members
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"large.png in a.zip has 51 MB") as caught:
+        archive.read(large)
+    assert caught.value.code == "IMAGE_TOO_LARGE"
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    assert archive.read(small) == PNG
 
 
 def test_members_upon_each_other_are_refused_without_being_unpacked():
