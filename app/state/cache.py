@@ -139,6 +139,7 @@ class Pair:
     """The chosen pair as the pages need it; ``key`` changes when anything in it does."""
 
     key: str
+    checkpoint_path: str
     source: Sample
     target: Sample
     label_space: LabelSpace
@@ -194,7 +195,7 @@ def _make_base(key: str, _source: Sample, _target: Sample, _path: str) -> Pair:
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
     _check_size(pair)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
-    return Pair(key, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
+    return Pair(key, _path, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
 
 
 def _check_size(pair: FeaturePair) -> None:
