@@ -47,7 +47,8 @@ def open_dataset(
         options: domain, include, exclude, unknown and short_side of :class:`FolderDataset`.
 
     Raises:
-        InputError: ``DATASET_…``, ``LAYOUT_…``, ``STREETS_…``, ``CLASSES_…``, ``LABEL_CONVENTION``: what is missing, what was expected, what is near.
+        InputError: ``DATASET_…``, ``LAYOUT_…``, ``STREETS_…``, ``CLASSES_…``, ``LABEL_CONVENTION``: what is missing, what was
+            expected, what is near.
     """
     listing = find_listing(where, split=split, layout=layout, for_scoring=for_scoring)
     if convention is not None:
