@@ -93,7 +93,7 @@ def _choose_ids(side: Domain, folder: str) -> None:
     except InputError:  # the folder went away: the gallery says so
         return
     picked = st.selectbox(
-        "Their label ids are",
+        f"Label ids of {escape(Path(folder).name)} are",
         list(FOLDER_READINGS),
         index=list(FOLDER_READINGS).index(session.get_convention(side, folder)),
         format_func=FOLDER_READINGS.get,
