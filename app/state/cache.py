@@ -154,6 +154,10 @@ class Pair:
     panes: tuple[ImagePane, ImagePane]
     packed_images: bytes
 
+    def count_pixels(self, side: Domain) -> int:
+        """Feature pixels of an image."""
+        return math.prod(self.analysis.pair.source_size if side == "source" else self.analysis.pair.target_size)
+
 
 def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: AssociationConfig) -> Pair:
     """Run the net on both images and associate them; the source must be labelled.
