@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
+
+import numpy as np
 import pytest
 
+from app.views.pair_charts import MAX_ROWS
 from pca_core import AssociationConfig, explain_pixel
 from pca_core.analysis.pair_summary import total_pairs
 from pca_core.analysis.pairs import PairFilter, clearest_pairs, list_pairs
@@ -36,8 +40,13 @@ def click_cell(page, row: int, column: int) -> None:
     page.mouse.click(x, y)
 
 
-def choose_row(page, row: int) -> None:
-    box = page.locator("[class*=st-key-pairs_table] canvas").first.bounding_box()
+def choose_row(page, row: int, source_index: np.ndarray) -> None:
+    """Click the box of a row of the table of these pairs, once it is that table and no longer another."""
+    table = page.locator(f"[class*=st-key-pairs_table-{zlib.crc32(source_index.tobytes())}] canvas").first
+    table.wait_for(timeout=60_000)
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')", timeout=60_000)
+    page.wait_for_timeout(500)  # the table paints itself
+    box = table.bounding_box()
     page.mouse.click(box["x"] + 15, box["y"] + 35 + 30 * row + 15)
 
 
@@ -47,9 +56,9 @@ def test_a_cell_leads_to_its_pixel_pairs_and_on_to_trace(page, serve, analysis):
     click_cell(page, BUILDING, SKY)
     pairs = list_pairs(analysis, PairFilter(flow="label", cell=(BUILDING, SKY)))
     page.get_by_text(f"{len(pairs):,} of 8,192 pairs pass, building → sky").wait_for(timeout=20_000)
-    page.wait_for_timeout(500)
-    choose_row(page, 1)
-    index = int(clearest_pairs(pairs, 2).source_index[1])
+    clearest = clearest_pairs(pairs, MAX_ROWS)
+    choose_row(page, 1, clearest.source_index)
+    index = int(clearest.source_index[1])
     page.wait_for_function("pixel => location.search.includes('pixel=' + pixel)", arg=f"source-{index}", timeout=20_000)
     trace = explain_pixel(analysis, index)
     place = f"Source pixel ({trace.row}, {trace.column}) goes to target pixel ({trace.match.row}, {trace.match.column})"
