@@ -11,7 +11,7 @@ from app.views.pair_charts import MAX_ROWS
 from pca_core import AssociationConfig, explain_pixel
 from pca_core.analysis.pair_summary import total_pairs
 from pca_core.analysis.pairs import PairFilter, clearest_pairs, list_pairs
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, click_pixel
 
 pytestmark = pytest.mark.browser
 BUILDING, SKY = 1, 0
@@ -50,7 +50,7 @@ def choose_row(page, row: int, source_index: np.ndarray) -> None:
     page.mouse.click(box["x"] + 15, box["y"] + 35 + 30 * row + 15)
 
 
-def test_a_cell_leads_to_its_pixel_pairs_and_on_to_trace(page, serve, analysis):  # noqa: F811
+def test_a_cell_leads_to_its_pixel_pairs_and_on_to_trace(page, serve, analysis):
     open_associations(page, serve(MAIN))
     assert f"{total_pairs(analysis).count:,}" in shown(page, "Pairs")
     click_cell(page, BUILDING, SKY)
@@ -80,7 +80,7 @@ def test_a_cell_is_let_go_by_a_second_click_and_by_the_button(page, serve):
         page.wait_for_timeout(700)
 
 
-def test_a_click_and_a_switch_keep_to_the_core(page, serve, analysis):  # noqa: F811
+def test_a_click_and_a_switch_keep_to_the_core(page, serve, analysis):
     open_associations(page, serve(MAIN))
     index = int(len(analysis.label_S) * 0.55)
     click_pixel(page, "source", index, analysis.pair.source_size)
@@ -98,7 +98,7 @@ def test_a_click_and_a_switch_keep_to_the_core(page, serve, analysis):  # noqa: 
     assert f"pixel=source-{index}" in page.url
 
 
-def test_nothing_moves_when_a_cell_or_a_pixel_is_chosen(page, serve, analysis):  # noqa: F811
+def test_nothing_moves_when_a_cell_or_a_pixel_is_chosen(page, serve, analysis):
     open_associations(page, serve(MAIN))
     places = [".li-bar", ".st-key-pairs_matrix", "[class*=st-key-pairs_table]"]
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
