@@ -24,6 +24,11 @@ lint: $(VENV)/.dev                   ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+.PHONY: fuzz
+SECONDS ?= 60
+fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
+	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
+
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
 
@@ -38,7 +43,7 @@ bench-adaptation: $(VENV)/.dev        ## print what adaptation gains beside its 
 	$(BIN)/python benchmarks/adaptation.py --ablation
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis fuzz-corpus
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
