@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 
 from pca_core.association.kernels import QUAD, sweep_both, sweep_rows, to_probabilities
-from pca_core.association.similarity import Direction
+from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.association.strips import Scan
 from pca_core.association.threads import run_in_parts
 
 TILE_ROWS, TILE_COLUMNS = 512, 1024
-LOG2_E = 1.4426950408889634
 
 
 def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -82,18 +81,14 @@ class _Sweep:
         return Scan(row.long()[:, None], score[:, None], torch.from_numpy(column_sum.sum(0)).log().float())
 
 
-def scan_fused(
-    forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None
-) -> tuple[Scan, Scan | None]:
+def scan(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None) -> tuple[Scan, Scan | None]:
     """What :func:`pca_core.association.strips.scan_strips` does, for float32 on the CPU."""
     sweep = _Sweep(forward, backward, top_k, tile_rows)
     run_in_parts(sweep.run, len(forward.query_RD), least=QUAD)
     return sweep.scan_rows(), None if backward is None else sweep.scan_columns()
 
 
-def softmax_matmul_fused(
-    direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None
-) -> Tensor:
+def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """What :func:`pca_core.association.tiled.softmax_matmul` does, for float32 on the CPU."""
     result = value_NV.new_zeros(len(direction.query_RD), value_NV.size(1))
     of_rows = *_as_exponent_of_two(direction), (log_normalizer_R.double() * LOG2_E).float().numpy()

@@ -1,21 +1,19 @@
 """Exact sweeps over a similarity matrix that is never stored, and the loss that recomputes it.
 
-On the CPU in float32 the tiles of :mod:`pca_core.association.fused` are swept, elsewhere the strips of
-:mod:`pca_core.association.strips`; both give the same numbers.
+In float32 the tiles of :mod:`pca_core.association.fused` are swept on the CPU, those of :mod:`pca_core.association.gpu` on a
+GPU, elsewhere the strips of :mod:`pca_core.association.strips`; all give the same numbers up to rounding.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from pca_core.association.dispatch import find_fused, find_gpu
 from pca_core.association.similarity import Direction, make_directions
-from pca_core.association.strips import Scan, iterate_strips, scan_strips
-
-FUSED_FROM = 2**21  # scores from which the fused pass repays the loading of its compiler
+from pca_core.association.strips import Scan, iterate_strips, iterate_weights, scan_strips
 
 
 @torch.no_grad()
@@ -34,27 +32,15 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
         top_k: Choices to keep per source row; one per target row.
         tile_rows: Rows of scores held at a time; None takes them from the machine.
     """
-    # Same memory, not same object: detached views of one tensor are the same factors too.
-    if forward.query_RD.is_set_to(backward.key_ND) and forward.key_ND.is_set_to(backward.query_RD):
+    if forward.is_transpose_of(backward):
         return _sweep(forward, backward, top_k, tile_rows)
     return scan(forward, top_k, tile_rows), scan(backward, 1, tile_rows)
 
 
 def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> tuple[Scan, Scan | None]:
-    fused = _fused_module(forward)
-    rows, columns = (fused.scan_fused if fused else scan_strips)(forward, backward, top_k, tile_rows)
+    fused = find_fused(forward, top_k)
+    rows, columns = (fused.scan if fused else scan_strips)(forward, backward, top_k, tile_rows)
     return _repair(forward, rows, tile_rows), backward and _repair(backward, columns, tile_rows)
-
-
-def _fused_module(direction: Direction) -> ModuleType | None:
-    """The fused tiles where they can run and pay, else None: plain torch."""
-    query_RD, key_ND = direction.query_RD, direction.key_ND
-    if len(query_RD) * len(key_ND) < FUSED_FROM or query_RD.device.type != "cpu" or query_RD.dtype != torch.float32:
-        return None
-    try:
-        return import_module("pca_core.association.fused")
-    except (ImportError, RuntimeError):  # no numba for this Python, or nowhere to keep what it compiles: slower, not different
-        return None
 
 
 def warm_up() -> None:
@@ -83,14 +69,17 @@ def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:
 @torch.no_grad()
 def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """``Σ_j p(j|i) value_j`` for every row i: (R, V). Values may have any width."""
-    if fused := _fused_module(direction):
-        return fused.softmax_matmul_fused(direction, value_NV, log_normalizer_R, tile_rows)
+    if fused := find_fused(direction):
+        return fused.softmax_matmul(direction, value_NV, log_normalizer_R, tile_rows)
     result = value_NV.new_empty(len(direction.query_RD), value_NV.size(1))
-    for rows, strip in iterate_strips(direction.query_RD, direction.key_ND, tile_rows):
-        shift_R1 = (direction.mean_R[rows] * direction.inverse_std_R[rows] + log_normalizer_R[rows])[:, None]
-        probability_RN = strip.mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1).exp_()
+    for rows, probability_RN in iterate_weights(direction, log_normalizer_R, tile_rows=tile_rows):
         torch.mm(probability_RN, value_NV, out=result[rows])
     return result
+
+
+def _iterate_weights(direction: Direction, log_normalizer_R: Tensor, factor_R: Tensor, tile_rows: int | None) -> Iterator:
+    gpu = find_gpu(direction)
+    return (gpu.iterate_weights if gpu else iterate_weights)(direction, log_normalizer_R, factor_R, tile_rows)
 
 
 class _RowNLL(torch.autograd.Function):
@@ -111,13 +100,11 @@ class _RowNLL(torch.autograd.Function):
     def backward(ctx, grad_output):
         query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M = ctx.saved_tensors
         scale_M1 = (grad_output * weight_M * inverse_std_M)[:, None]
-        shift_M1 = (mean_M * inverse_std_M + log_normalizer_M)[:, None]
+        direction = Direction(query_MD, key_ND, mean_M, inverse_std_M, torch.zeros_like(mean_M))
         grad_query_MD, grad_key_ND = torch.empty_like(query_MD), torch.zeros_like(key_ND)
-        for rows, strip in iterate_strips(query_MD, key_ND, ctx.tile_rows):
-            probability = strip.mul_(inverse_std_M[rows, None]).sub_(shift_M1[rows]).exp_()
-            probability.mul_(scale_M1[rows])
-            torch.mm(probability, key_ND, out=grad_query_MD[rows])
-            grad_key_ND.addmm_(probability.T, query_MD[rows])
+        for rows, weight_RN in _iterate_weights(direction, log_normalizer_M, scale_M1[:, 0], ctx.tile_rows):
+            torch.mm(weight_RN, key_ND, out=grad_query_MD[rows])
+            grad_key_ND.addmm_(weight_RN.T, query_MD[rows])
         grad_query_MD.sub_(scale_M1 * key_ND[index_M])
         grad_key_ND.index_add_(0, index_M, -scale_M1 * query_MD)
         return grad_query_MD, grad_key_ND, None, None, None, None, None, None

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pca_core.association import tiled
+from pca_core.association import dispatch
 from pca_core.association.similarity import make_directions
 from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
@@ -30,7 +30,7 @@ def both_ways(how, *arguments):
     results = []
     for smallest in (2**60, 0):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tiled, "FUSED_FROM", smallest)
+            patch.setattr(dispatch, "FUSED_FROM", smallest)
             results.append(how(*arguments))
     return results
 
@@ -96,6 +96,6 @@ def test_softmax_times_values(rows, columns, channels, spread, seed, tile_rows, 
 
 def test_large_maps_take_the_fused_pass():
     directions = make_directions(torch.randn(2048, 4), torch.randn(2048, 4), "feature")
-    assert tiled._fused_module(directions[0]).__name__.endswith("fused")
+    assert dispatch.find_fused(directions[0]).__name__.endswith("fused")
     halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
-    assert tiled._fused_module(halves[0]) is None
+    assert dispatch.find_fused(halves[0]) is None
