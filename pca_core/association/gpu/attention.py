@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.gpu.kernels import multiply_tiles, weigh_tiles
-from pca_core.association.gpu.launch import PAD, Blocks, as_factor, choose_arithmetic, choose_blocks, launch
+from pca_core.association.gpu.launch import PAD, Blocks, as_factor, choose_arithmetic, choose_blocks, launch, storage_of
 from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.device import choose_tile_rows
 
@@ -28,7 +28,7 @@ class Weigher:
         self._query_RD, self._key_ND = (as_factor(side, direction.precision) for side in (direction.query_RD, direction.key_ND))
         self._arithmetic = choose_arithmetic(direction.precision, direction.query_RD.device)
         self.width = -(-len(self._key_ND) // PAD) * PAD
-        self._dtype = torch.bfloat16 if direction.precision == "bf16" else torch.float32
+        self._dtype = storage_of(direction.precision, direction.query_RD.device)
 
     def iterate(self, shift_R: Tensor, factor_R: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Yield (rows, weights (rows, N padded with zeros), sums of the weights (rows,)). The buffer is reused."""

@@ -10,7 +10,8 @@ import triton
 from torch import Tensor
 from torch.nn import functional as F
 
-from pca_core.association.precision import Precision
+from pca_core.association.precision import round_values
+from pca_core.association.similarity import Precision
 
 GROUP = 8  # rows of tiles that go side by side
 PAD = 64  # channels: a multiple of every INNER below
@@ -55,15 +56,20 @@ def has_tensor_cores(device: torch.device) -> bool:
 
 def choose_arithmetic(precision: Precision, device: torch.device) -> str:
     """Triton's ``input_precision``: float32 is split into three TF32 products (as exact as float32), or taken as it is."""
-    if not has_tensor_cores(device) or precision == "bf16":  # which is taken by the type of the factors
+    if not has_tensor_cores(device):
         return "ieee"
-    return "tf32" if precision == "tf32" else "tf32x3"
+    return "tf32x3" if precision == "exact" else "tf32"  # which bfloat16 factors are not asked about
+
+
+def storage_of(precision: Precision, device: torch.device) -> torch.dtype:
+    """What factors are kept in: bfloat16 where it was asked for and tensor cores take it, else float32 (rounded as asked for)."""
+    return torch.bfloat16 if precision == "bf16" and has_tensor_cores(device) else torch.float32
 
 
 def as_factor(rows_RD: Tensor, precision: Precision) -> Tensor:
-    """Rows as the kernels take them: contiguous, padded with zeros to a multiple of :data:`PAD`, bfloat16 where asked for."""
-    padded = F.pad(rows_RD, (0, -rows_RD.size(1) % PAD))
-    return (padded.bfloat16() if precision == "bf16" else padded).contiguous()
+    """Rows as the kernels take them: rounded, contiguous, padded with zeros to a multiple of :data:`PAD`."""
+    padded = F.pad(round_values(rows_RD, precision), (0, -rows_RD.size(1) % PAD))
+    return padded.to(storage_of(precision, rows_RD.device)).contiguous()
 
 
 def launch(kernel, blocks: Blocks, rows: int, columns: int, *arguments: object, **constants: object) -> None:
