@@ -21,7 +21,7 @@ PAD = 64  # channels: a multiple of every INNER below
 class Blocks:
     """Shape of a tile and how a device works on it; a stage takes ``(rows + columns) · inner`` elements of shared memory.
 
-    Chosen so that the compiler keeps all in registers, not by the clock: no GPU was at hand. ``benchmarks/cuda.py --tune``
+    Chosen so that the compiler keeps all in registers, not by the clock: no GPU was at hand. ``benchmarks/gpu.py --tune``
     times others.
     """
 
