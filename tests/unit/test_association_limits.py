@@ -160,6 +160,7 @@ def test_input_that_does_not_fit_together(change, words):
         ({"alpha": float("nan")}, r"\[0, 1\], got nan"),  # no number compares with NaN
         ({"top_k": 0}, "top_k must be at least 1, got 0"),  # no candidate
         ({"tile_rows": 0}, "tile_rows must be at least 1 or None"),  # would never end
+        ({"precision": "fp8"}, "exact, tf32, bf16, got .fp8."),  # too few bits to tell pixels apart
     ],
 )
 def test_impossible_settings(options, words):
