@@ -29,7 +29,7 @@ store, seed, wrong = FeatureStore(sys.argv[1], int(sys.argv[2])), int(sys.argv[3
 draw = random.Random(seed)
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(60):
+for _ in range(40):
     value = draw.randrange(6)
     found = store.read(f"key{value}")
     wrong += found is not None and not torch.equal(found.features, make_segmentation(value).features)
