@@ -23,6 +23,8 @@ lint: $(VENV)/.dev                   ## check style
 
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/gpu.py
 
 bench-app: $(VENV)/.dev              ## print how the app feels: hover, click, page switch, first picture, pan
 	$(BIN)/python benchmarks/app.py

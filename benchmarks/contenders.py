@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 CLASSES = 19
 
 
-def make_inputs(pixels: int, channels: int):
-    """(1, C, 1, N) source and target features around shared class centres, and (1, 1, N) labels."""
+@dataclass(frozen=True)
+class Shape:
+    """Pixels of source and target, channels."""
+
+    source: int
+    target: int
+    channels: int
+
+    def __str__(self) -> str:
+        pixels = f"{self.source:,}" if self.source == self.target else f"{self.source:,} × {self.target:,}"
+        return f"N = {pixels}, C = {self.channels:,}"
+
+
+def make_inputs(shape: Shape):
+    """(1, C, 1, S) source and (1, C, 1, T) target features around shared class centres, and (1, 1, S) labels."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    centres = torch.randn(CLASSES, channels, generator=generator)
-    labels = torch.randint(0, CLASSES, (2, pixels), generator=generator)
-    features = centres[labels] + 2.0 * torch.randn(2, pixels, channels, generator=generator)
-    source, target = features.transpose(1, 2)[:, :, None].contiguous()
-    return source[None], target[None], labels[:1, None]
+    centres = torch.randn(CLASSES, shape.channels, generator=generator)
+
+    def side(pixels: int):
+        labels = torch.randint(0, CLASSES, (pixels,), generator=generator)
+        features = centres[labels] + 2.0 * torch.randn(pixels, shape.channels, generator=generator)
+        return features.T[None, :, None].contiguous(), labels[None, None]
+
+    (source, labels), (target, _) = side(shape.source), side(shape.target)
+    return source, target, labels
 
 
 def naive_scores(source, target):
@@ -47,13 +65,13 @@ def naive_loss(source, target, labels, alpha):
     return -(product[label[home] == label] + 1e-10).log().mean()
 
 
-def make_job(name: str, pixels: int, channels: int) -> Callable[[], object]:
+def make_job(name: str, shape: Shape) -> Callable[[], object]:
     """What one round of a contender runs; inputs are made here, outside the clock."""
     import torch
 
     from pca_core import AssociationConfig, associate, association_loss
 
-    source, target, labels = make_inputs(pixels, channels)
+    source, target, labels = make_inputs(shape)
     rows, columns = (side[0].flatten(1).T.contiguous() for side in (source, target))
     if "loss" in name:
         alpha = 0.5 if "aggregated" in name else 0.0
@@ -84,7 +102,8 @@ def make_job(name: str, pixels: int, channels: int) -> Callable[[], object]:
     if name == "naive":
         with torch.no_grad():
             return lambda: [index.sum().item() for index in naive_associate(rows, columns)[:2]]
-    return {"product": _product_job, "tiles": _tiles_job, "faiss": _faiss_job, "sklearn": _sklearn_job}[name](rows, columns)
+    others = {"product": _product_job, "tiles": _tiles_job, "faiss": _faiss_job, "sklearn": _sklearn_job, "keops": _keops_job}
+    return others[name](rows, columns)
 
 
 def _product_job(rows, columns):
@@ -122,6 +141,23 @@ def _sklearn_job(rows, columns):
     def run():
         there, back = search(b, a), search(a, b)
         return [int(there.sum()), int(back[there].sum())]
+
+    return run
+
+
+def _keops_job(rows, columns):
+    from pykeops.torch import LazyTensor
+    from torch.nn import functional as F
+
+    a, b = F.normalize(rows, dim=1), F.normalize(columns, dim=1)
+
+    def search(base, queries):
+        score = LazyTensor(queries[:, None].contiguous()) | LazyTensor(base[None].contiguous())
+        return score.argmax(dim=1)[:, 0]
+
+    def run():
+        there, back = search(b, a), search(a, b)
+        return [there.sum().item(), back[there].sum().item()]
 
     return run
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from contenders import make_inputs
+from contenders import Shape, make_inputs
 
 from pca_core import AssociationConfig, associate, association_loss
 from pca_core.association import aggregation, tiled
@@ -202,7 +202,7 @@ def main() -> None:
     print(f"{name}, torch {torch.__version__}, TF32 in torch.mm: {torch.backends.cuda.matmul.allow_tf32}")
     for pixels in arguments.pixels:
         for channels in arguments.channels:
-            source, target, labels = (tensor[0].to(device) for tensor in make_inputs(pixels, channels))
+            source, target, labels = (tensor[0].to(device) for tensor in make_inputs(Shape(pixels, pixels, channels)))
             if arguments.tune:
                 tune([source, target], arguments.rounds, device)
                 continue
