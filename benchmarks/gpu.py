@@ -22,7 +22,7 @@ import torch
 from contenders import Shape, make_inputs
 
 from pca_core import AssociationConfig, associate, association_loss
-from pca_core.association import aggregation, tiled
+from pca_core.association import aggregation, likelihood, tiled
 from pca_core.association.precision import measure_agreement
 from pca_core.association.similarity import make_map_directions
 
@@ -33,19 +33,20 @@ TILES = ((128, 128, 8, 3), (128, 64, 4, 3), (64, 128, 4, 3), (64, 128, 8, 3), (1
 @contextmanager
 def without_kernels() -> Iterator[None]:
     """Plain torch tiles, as where triton is not installed."""
-    kept = tiled.find_fused, tiled.find_gpu, aggregation.find_gpu
-    tiled.find_fused = tiled.find_gpu = aggregation.find_gpu = lambda *_: None
+    kept = tiled.find_fused, likelihood.find_gpu, aggregation.find_gpu
+    tiled.find_fused = likelihood.find_gpu = aggregation.find_gpu = lambda *_: None
     try:
         yield
     finally:
-        tiled.find_fused, tiled.find_gpu, aggregation.find_gpu = kept
+        tiled.find_fused, likelihood.find_gpu, aggregation.find_gpu = kept
 
 
 def pretend() -> None:
     """Let the kernels take what lies on the CPU, as the interpreter does."""
     from pca_core.association import gpu
 
-    tiled.find_fused = tiled.find_gpu = aggregation.find_gpu = lambda *_: gpu
+    tiled.find_fused = likelihood.find_gpu = aggregation.find_gpu = lambda *_: gpu
+    likelihood.find_gradients = lambda *_: None
 
 
 def time_once(job: Callable[[], object], device: torch.device) -> tuple[float, float]:

@@ -22,6 +22,13 @@ def find_fused(direction: Direction, top_k: int = 1) -> ModuleType | None:
     return _load("pca_core.association.fused")
 
 
+def find_gradients(direction: Direction) -> ModuleType | None:
+    """:mod:`pca_core.association.fused_gradients` where it can run and pays, else None."""
+    if direction.query_RD.device.type != "cpu" or not _is_worth_it(direction):
+        return None
+    return _load("pca_core.association.fused_gradients")
+
+
 def find_gpu(direction: Direction) -> ModuleType | None:
     """:mod:`pca_core.association.gpu` where the direction lies on a GPU on which its kernels hold, else None."""
     device = direction.query_RD.device

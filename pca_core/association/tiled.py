@@ -1,4 +1,4 @@
-"""Exact sweeps over a similarity matrix that is never stored, and the loss that recomputes it.
+"""Exact sweeps over a similarity matrix that is never stored.
 
 In float32 the tiles of :mod:`pca_core.association.fused` are swept on the CPU, those of :mod:`pca_core.association.gpu` on a
 GPU, elsewhere the strips of :mod:`pca_core.association.strips`; all give the same numbers up to rounding.
@@ -6,12 +6,10 @@ GPU, elsewhere the strips of :mod:`pca_core.association.strips`; all give the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from pca_core.association.dispatch import find_fused, find_gpu
+from pca_core.association.dispatch import find_fused
 from pca_core.association.similarity import Direction, make_directions
 from pca_core.association.strips import Scan, iterate_strips, iterate_weights, scan_strips
 
@@ -75,69 +73,3 @@ def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Ten
     for rows, probability_RN in iterate_weights(direction, log_normalizer_R, tile_rows=tile_rows):
         torch.mm(probability_RN, value_NV, out=result[rows])
     return result
-
-
-def _iterate_weights(direction: Direction, log_normalizer_R: Tensor, factor_R: Tensor, tile_rows: int | None) -> Iterator:
-    gpu = find_gpu(direction)
-    return (gpu.iterate_weights if gpu else iterate_weights)(direction, log_normalizer_R, factor_R, tile_rows)
-
-
-class _RowNLL(torch.autograd.Function):
-    """``Σ_m w_m · (log Z_m − (<q_m, k_{t_m}> − μ_m)/σ_m)``; the backward pass recomputes strips instead of keeping them.
-
-    ``∂/∂q_m = (w_m/σ_m) (Σ_j p_mj k_j − k_{t_m})`` and ``∂/∂k_j = Σ_m (w_m/σ_m) (p_mj − [j = t_m]) q_m``.
-    """
-
-    @staticmethod
-    def forward(ctx, query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M, tile_rows):
-        ctx.save_for_backward(query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M)
-        ctx.tile_rows = tile_rows
-        score_M = (query_MD * key_ND[index_M]).sum(1)
-        return (weight_M * (log_normalizer_M - (score_M - mean_M) * inverse_std_M)).sum()
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_output):
-        query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M = ctx.saved_tensors
-        scale_M1 = (grad_output * weight_M * inverse_std_M)[:, None]
-        direction = Direction(query_MD, key_ND, mean_M, inverse_std_M, torch.zeros_like(mean_M))
-        grad_query_MD, grad_key_ND = torch.empty_like(query_MD), torch.zeros_like(key_ND)
-        for rows, weight_RN in _iterate_weights(direction, log_normalizer_M, scale_M1[:, 0], ctx.tile_rows):
-            torch.mm(weight_RN, key_ND, out=grad_query_MD[rows])
-            grad_key_ND.addmm_(weight_RN.T, query_MD[rows])
-        grad_query_MD.sub_(scale_M1 * key_ND[index_M])
-        grad_key_ND.index_add_(0, index_M, -scale_M1 * query_MD)
-        return grad_query_MD, grad_key_ND, None, None, None, None, None, None
-
-
-def row_nll(
-    direction: Direction,
-    row_M: Tensor,
-    index_M: Tensor,
-    log_normalizer_R: Tensor,
-    weight_M: Tensor,
-    tile_rows: int | None = None,
-) -> Tensor:
-    """Weighted negative log-probability ``−Σ_m w_m log p(index_m | row_m)`` of chosen columns, differentiable.
-
-    Args:
-        direction: Carries the gradient in its query and key.
-        row_M: (M,) int64, rows that count; only these are ever recomputed.
-        index_M: (M,) int64, the column that each chose.
-        log_normalizer_R: (R,), from a scan of the same direction.
-        weight_M: (M,).
-        tile_rows: Height of a strip; None takes it from the machine.
-
-    Returns:
-        Scalar tensor. Extra memory is O(N·D), forward and backward.
-    """
-    return _RowNLL.apply(
-        direction.query_RD[row_M],
-        direction.key_ND,
-        direction.mean_R[row_M],
-        direction.inverse_std_R[row_M],
-        log_normalizer_R[row_M],
-        index_M,
-        weight_M,
-        tile_rows,
-    )

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pca_core.association import dispatch
+from pca_core.association import dispatch, fused_gradients
+from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_directions
 from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
@@ -92,6 +93,56 @@ def test_softmax_times_values(rows, columns, channels, spread, seed, tile_rows, 
     expected, fused = both_ways(softmax_matmul, forward, values, normalizer, tile_rows)
     allowed = (2e-6 + 1e-6 * forward.inverse_std_R) * (1 + values.abs().max())
     assert ((expected - fused).abs() <= allowed[:, None]).all()
+
+
+@examples
+@given(**shapes, level=st.sampled_from(["feature", "prediction"]), share=st.sampled_from([0.0, 0.2, 1.0]))
+def test_gradients_of_chosen_probabilities(rows, columns, channels, spread, seed, tile_rows, top_k, level, share):
+    """Both ways from one product or each from its own, of all rows, of some or of none; the loss may be turned round."""
+    maps = [logits.softmax(1) for logits in make_maps(rows, columns, channels, spread, seed)]
+    generator = torch.Generator().manual_seed(seed)
+
+    def choose(direction):
+        count, choices = len(direction.query_RD), len(direction.key_ND)
+        row_M = (torch.rand(count, generator=generator.manual_seed(seed)) < share).nonzero()[:, 0]
+        index_M = torch.randint(0, choices, (len(row_M),), generator=generator)
+        normaliser = scan_strips(direction.detach(), None, 1)[0].log_normalizer_R
+        return Chosen(row_M, index_M, torch.rand(len(row_M), generator=generator), normaliser)
+
+    def gradients():
+        leaves = [side.clone().requires_grad_() for side in maps]
+        forward, backward = make_directions(*leaves, level)
+        value = pair_nll(forward, backward, choose(forward), choose(backward), tile_rows)
+        (-3 * value).backward()
+        return value.detach(), *(leaf.grad for leaf in leaves), max(forward.inverse_std_R.max(), backward.inverse_std_R.max())
+
+    (value, *expected, steepest), (fused_value, *got, _) = both_ways(gradients)
+    torch.testing.assert_close(fused_value, value, rtol=1e-5, atol=1e-5)
+    for one, other in zip(got, expected, strict=True):
+        # Rounding of a score counts 1/σ times in a probability, and that 1/σ times in the gradient.
+        allowed = (1e-4 + 1e-6 * steepest) * (1 + other.abs().max() + steepest)
+        assert ((one - other).abs() <= allowed).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_gradients_do_not_depend_on_the_number_of_threads(threads):
+    generator = torch.Generator().manual_seed(0)
+    sides = torch.randn(2500, 16, generator=generator), torch.randn(1300, 16, generator=generator)
+    forward, backward = make_directions(*sides, "feature")
+    both = [(way, scan(way).log_normalizer_R, way.inverse_std_R) for way in (forward, backward)]
+
+    def gradients():
+        return fused_gradients.weigh_gradients(*both[0], both[1])
+
+    known = torch.get_num_threads()
+    expected = gradients()
+    torch.set_num_threads(threads)
+    try:
+        got = gradients()
+    finally:
+        torch.set_num_threads(known)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_large_maps_take_the_fused_pass():

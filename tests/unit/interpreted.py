@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 
 from pca_core import AssociationConfig, association_loss
-from pca_core.association import aggregation, gpu, tiled
+from pca_core.association import aggregation, gpu, likelihood, tiled
 from pca_core.association.gpu import trust
 from pca_core.association.gpu.launch import SMALL
 from pca_core.association.precision import round_directions
@@ -127,7 +127,7 @@ def whole_loss(level):
     results = []
     for module in (gpu, None):
         tiled.find_fused = lambda direction, top_k=1, module=module: module
-        tiled.find_gpu = aggregation.find_gpu = lambda direction, module=module: module
+        likelihood.find_gpu = aggregation.find_gpu = lambda direction, module=module: module
         aggregation.WIDE = 0
         source, target = (side[None].clone().requires_grad_() for side in maps)
         loss = association_loss(source, target, pair.source_labels[None], config=config)
