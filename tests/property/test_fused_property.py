@@ -100,6 +100,8 @@ def test_softmax_times_values(rows, columns, channels, spread, seed, tile_rows, 
 def test_gradients_of_chosen_probabilities(rows, columns, channels, spread, seed, tile_rows, top_k, level, share):
     """Both ways from one product or each from its own, of all rows, of some or of none; the loss may be turned round."""
     maps = [logits.softmax(1) for logits in make_maps(rows, columns, channels, spread, seed)]
+    forward, backward = make_directions(*maps, level)
+    leaves = {id(side): side.requires_grad_() for way in (forward, backward) for side in (way.query_RD, way.key_ND)}
     generator = torch.Generator().manual_seed(seed)
 
     def choose(direction):
@@ -110,14 +112,12 @@ def test_gradients_of_chosen_probabilities(rows, columns, channels, spread, seed
         return Chosen(row_M, index_M, torch.rand(len(row_M), generator=generator), normaliser)
 
     def gradients():
-        leaves = [side.clone().requires_grad_() for side in maps]
-        forward, backward = make_directions(*leaves, level)
         value = pair_nll(forward, backward, choose(forward), choose(backward), tile_rows)
-        (-3 * value).backward()
-        return value.detach(), *(leaf.grad for leaf in leaves), max(forward.inverse_std_R.max(), backward.inverse_std_R.max())
+        return value.detach(), *torch.autograd.grad(-3 * value, list(leaves.values()))
 
-    (value, *expected, steepest), (fused_value, *got, _) = both_ways(gradients)
+    (value, *expected), (fused_value, *got) = both_ways(gradients)
     torch.testing.assert_close(fused_value, value, rtol=1e-5, atol=1e-5)
+    steepest = max(forward.inverse_std_R.max(), backward.inverse_std_R.max())
     for one, other in zip(got, expected, strict=True):
         # Rounding of a score counts 1/σ times in a probability, and that 1/σ times in the gradient.
         allowed = (1e-4 + 1e-6 * steepest) * (1 + other.abs().max() + steepest)
