@@ -3,7 +3,8 @@
     python benchmarks/step.py                                 # the built-in net, 4 pairs of 240 × 176
     python benchmarks/step.py --size 176 240 --batch 4 --rounds 15
 
-Steps take turns, round by round; printed are medians, and the median of the ratios within a round. ``plca`` is the app's quick
+Steps take turns, round by round; printed are medians, and the median of the ratios within a round, of seconds and of processor
+time (all cores), which other work on the machine disturbs less. ``plca`` is the app's quick
 preset (maps of more than 2,048 pixels are averaged over squares first); ``plca, every pixel`` the paper's terms. Parts are timed
 one by one: forward, each term forward and backward as far as the net's outputs, backward through the net, optimiser.
 """
@@ -61,22 +62,22 @@ def make_step(checkpoint: Checkpoint, config: AdaptationConfig, views: Views, de
     return lambda: learner.descend(method.compute_terms, views, 1e-5)
 
 
-def clock(job: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one run."""
-    started = time.perf_counter()
+def clock(job: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Seconds of one run, and of the processor in it."""
+    started, used = time.perf_counter(), time.process_time()
     job()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - used
 
 
 def time_parts(learner: Learner, views: Views, device: torch.device) -> dict[str, float]:
-    """Seconds of each part of one plca step; its sum is the step but for what is between the parts."""
+    """Seconds (of the processor, on the CPU) of each part of one plca step; their sum is the step but for what is between."""
     seconds: dict[str, float] = {}
 
     def measure(name: str, job: Callable[[], object]) -> object:
         result = []
-        seconds[name] = clock(lambda: result.append(job()), device)
+        seconds[name] = clock(lambda: result.append(job()), device)[0 if device.type == "cuda" else 1]
         return result[0]
 
     learner.train_mode()
@@ -126,12 +127,12 @@ def main() -> None:
     maker = ViewMaker(checkpoint, *data, configs["plca"], range(arguments.batch))
     warm_up()
     maker.make(0)  # images are read once, later steps find them
-    making = statistics.median(clock(lambda step=step: maker.make(step), device) for step in range(1, 6))
+    making = statistics.median(clock(lambda step=step: maker.make(step), device)[1] for step in range(1, 6))
     views = maker.make(1).to(device)
     print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads, {device}")
     compare(checkpoint, configs, views, arguments.rounds, device)
     show_parts(checkpoint, configs, views, arguments.rounds, device)
-    print(f"\nmaking the views of a step, in a thread beside it: {making * 1e3:.0f} ms")
+    print(f"\nmaking the views of a step, in a thread beside it: {making * 1e3:.0f} ms of a core")
 
 
 def compare(
@@ -148,10 +149,13 @@ def compare(
     control = next(iter(seen.values()))
     height, width = views.source_images.shape[-2:]
     print(f"\nOne step, {len(views)} pairs of {width} × {height}, {rounds} rounds")
+    print(f"  {'':24} {'ms':>9} {'ratio':>8} {'processor ms':>14} {'ratio':>8}")
     for name, runs in seen.items():
-        ratio = statistics.median(run / other for run, other in zip(runs, control, strict=True))
-        asked = f"  (asked: at most {MOST})" if name == "plca" else ""
-        print(f"  {name:24} {statistics.median(runs) * 1e3:8.1f} ms {ratio:8.2f} ×{asked}")
+        cells = ""
+        for kind, width in ((0, 9), (1, 14)):
+            ratio = statistics.median(run[kind] / other[kind] for run, other in zip(runs, control, strict=True))
+            cells += f" {statistics.median(run[kind] for run in runs) * 1e3:{width}.1f} {ratio:7.2f}×"
+        print(f"  {name:24}{cells}{f'  (asked: at most {MOST})' if name == 'plca' else ''}")
 
 
 def show_parts(
@@ -166,7 +170,8 @@ def show_parts(
             for part, seconds in time_parts(learner, views, device).items():
                 if number:
                     seen[name][part].append(seconds)
-    print(f"\nWhere the time of a step goes, ms and share\n  {'':38}" + "".join(f"{name:>20}" for name in names))
+    what = "ms" if device.type == "cuda" else "ms of the processor"
+    print(f"\nWhere the time of a step goes, {what} and share\n  {'':38}" + "".join(f"{name:>20}" for name in names))
     medians = {name: {part: statistics.median(runs) for part, runs in parts.items()} for name, parts in seen.items()}
     totals = {name: sum(parts.values()) for name, parts in medians.items()}
     for part in medians[names[0]]:

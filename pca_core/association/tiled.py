@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pca_core.association.dispatch import find_fused
+from pca_core.association.dispatch import find_fused, find_gradients
 from pca_core.association.similarity import Direction, make_directions
 from pca_core.association.strips import Scan, iterate_strips, iterate_weights, scan_strips
 
@@ -45,8 +45,12 @@ def warm_up() -> None:
     """Compile what is compiled, so that nobody waits for it: seconds once a machine, then kept on disk."""
     pixels = torch.eye(8).repeat(256, 1)
     forward, backward = make_directions(pixels, pixels, "feature")
-    there, _ = scan_both_ways(forward, backward)
+    there, back = scan_both_ways(forward, backward)
     softmax_matmul(forward, pixels, there.log_normalizer_R)
+    if fused := find_gradients(forward):
+        way_back = backward, back.log_normalizer_R, backward.inverse_std_R
+        for columns in (way_back, None):
+            fused.weigh_gradients(forward, there.log_normalizer_R, forward.inverse_std_R, columns)
     scan_both_ways(*make_directions(pixels.softmax(1), pixels.softmax(1), "prediction"))
 
 
