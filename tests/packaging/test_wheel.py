@@ -16,9 +16,8 @@ import pytest
 from scripts.served import find_free_port, wait_until_healthy
 from tests.conftest import ROOT
 
-NEEDED_TO_BUILD = ("pca_core", "app", "assets", ".streamlit", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+NEEDED_TO_BUILD = ("pca_core", "app", "assets", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 OFFLINE = ("--no-deps", "--no-index")
-CARRIED = {"assets": "pca_core/assets", ".streamlit": "app/.streamlit"}
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +54,10 @@ def start(installed: Path, *arguments: str, **options) -> subprocess.Popen:
 
 def test_every_file_that_code_may_read_is_in_the_wheel(wheel: Path):
     names = set(ZipFile(wheel).namelist())
-    for top in ("pca_core", "app", *CARRIED):
+    for top, place in {"pca_core": "pca_core", "app": "app", "assets": "pca_core/assets"}.items():
         for file in (file for file in (ROOT / top).rglob("*") if file.is_file() and "__pycache__" not in file.parts):
             name = file.relative_to(ROOT).as_posix()
-            expected = name.replace(top, CARRIED.get(top, top), 1)
+            expected = name.replace(top, place, 1)
             assert expected in names, f"{name} should be in the wheel as {expected}: tell pyproject.toml or setup.py"
 
 
