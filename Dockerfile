@@ -12,9 +12,9 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/cyclelens
 ENV PATH=/opt/cyclelens/bin:/usr/local/bin:/usr/bin:/bin
 WORKDIR /build
-COPY requirements.txt ./
-RUN test -z "$TORCH_INDEX" || pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements.txt)"
-RUN pip install -r requirements.txt
+COPY requirements.txt requirements.lock ./
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} --constraint requirements.txt "$(grep '^torch==' requirements.txt)"
+RUN pip install --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY pca_core ./pca_core
 COPY app ./app

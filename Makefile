@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test lint bench bench-app bench-pairs bench-adaptation clean
+.PHONY: app test lint audit bench bench-app bench-pairs bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -20,6 +20,9 @@ test: $(VENV)/.dev                   ## run every test (PYTEST_ARGS="-k name")
 lint: $(VENV)/.dev                   ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+audit: $(VENV)/audit/.installed      ## look every pinned release up in a vulnerability service
+	$(VENV)/audit/bin/python -m scripts.audit
 
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
@@ -46,4 +49,9 @@ $(VENV)/.runtime: requirements.txt pyproject.toml
 
 $(VENV)/.dev: requirements-dev.txt requirements-models.txt $(VENV)/.runtime
 	$(BIN)/pip install -q -r requirements-dev.txt
+	touch $@
+
+$(VENV)/audit/.installed: requirements-audit.txt
+	test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install -q -r requirements-audit.txt
 	touch $@
