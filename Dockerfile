@@ -13,8 +13,8 @@ RUN python -m venv /opt/cyclelens
 ENV PATH=/opt/cyclelens/bin:/usr/local/bin:/usr/bin:/bin
 WORKDIR /build
 COPY requirements.txt requirements.lock ./
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} --constraint requirements.txt "$(grep '^torch==' requirements.txt)"
 RUN pip install --no-deps --require-hashes -r requirements.lock
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' requirements.txt)"
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY pca_core ./pca_core
 COPY app ./app
