@@ -17,10 +17,10 @@ from pca_core.export.bundle import make_bundle
 from pca_core.export.recipe import make_recipe
 from pca_core.figures.view import View
 from pca_core.inference import make_pair, segment
+from pca_core.models import save_checkpoint
 
 SIZE = (128, 64)
 FRAMES = 3
-NETS = ("net.safetensors", "small.safetensors", "plca.safetensors", "run/adapted.safetensors")
 FOREIGN = ("net.pt", "gtav.pt")
 
 
@@ -30,8 +30,9 @@ def make_world(root: Path) -> None:
     for name in ("noon", "noon-heldout", "dusk-rain", "dusk-rain-heldout"):
         _shrink(STREETS / name, streets / name)
     shutil.copy(STREETS / "classes.json", streets)
-    shutil.copy(BUILT_IN_NET, root / "assets/compact_noon.safetensors")
-    shutil.copy(BUILT_IN_NET, root / "net.safetensors")
+    net = replace(load_checkpoint(BUILT_IN_NET), short_side=SIZE[1])  # it would look at them at 512 × 256 pixels
+    for file in ("assets/compact_noon.safetensors", "net.safetensors"):
+        save_checkpoint(root / file, net)
     for name, origin in {"DIR": "noon", "day": "noon", "dusk": "dusk-rain", "mine": "dusk-rain"}.items():
         shutil.copytree(streets / origin, root / name)
         shutil.copy(STREETS / "classes.json", root / name)
@@ -43,7 +44,6 @@ def make_world(root: Path) -> None:
     }.items():
         shutil.copy(file, root / name)
     (root / "list.csv").write_text("source,source_label,target\na.jpg,a.png,b.jpg\n")
-    net = load_checkpoint(BUILT_IN_NET)
     for name in FOREIGN:
         torch.save(net.model.state_dict(), root / name)
     _write_bundle(root, net)
