@@ -31,11 +31,17 @@ def freeze_garbage_collector() -> None:
     gc.freeze()
 
 
-def get_dataset(folder: str, side: Domain, unknown: str = "error", space: LabelSpace | None = None) -> FolderDataset:
-    """A data set in any layout, listed anew when files came or went; its labels in ``space`` where they can be translated."""
+def get_dataset(
+    folder: str, side: Domain, unknown: str = "error", space: LabelSpace | None = None, convention: str = ""
+) -> FolderDataset:
+    """A data set in any layout, listed anew when files came or went; its labels in ``space`` where they can be translated.
+
+    Args:
+        convention: What its ids stand for, a name in ``CONVENTIONS``; "" for what the folder itself says.
+    """
     watched = _watched_paths()
     stamps = tuple(_stamp(path) for path in watched.get(folder, ()))
-    dataset = _open_dataset(folder, side, unknown, space, stamps)
+    dataset = _open_dataset(folder, side, unknown, space, convention, stamps)
     watched[folder] = tuple(map(str, dataset.listing.watched))
     return dataset
 
@@ -47,25 +53,27 @@ def _watched_paths() -> dict[str, tuple[str, ...]]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _open_dataset(folder: str, side: Domain, unknown: str, space: LabelSpace | None, stamps: tuple[int, ...]) -> FolderDataset:
-    return open_dataset(folder, domain=side, unknown=unknown, model_space=space)
+def _open_dataset(
+    folder: str, side: Domain, unknown: str, space: LabelSpace | None, convention: str, stamps: tuple[int, ...]
+) -> FolderDataset:
+    return open_dataset(folder, domain=side, unknown=unknown, model_space=space, convention=convention or None)
 
 
-def read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace) -> Sample:
+def read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, convention: str = "") -> Sample:
     """One image of a data set with its label, in the classes of ``space`` where it can be, read anew when the image changed.
 
     Raises:
         InputError: When it is not there any more or cannot be read.
     """
-    dataset = get_dataset(folder, side, unknown, space)
+    dataset = get_dataset(folder, side, unknown, space, convention)
     if name not in dataset.names:
         raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
-    return _read_sample(folder, side, name, unknown, space, _stamp(str(dataset.image_path(name))))
+    return _read_sample(folder, side, name, unknown, space, convention, _stamp(str(dataset.image_path(name))))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, stamp: int) -> Sample:
-    dataset = get_dataset(folder, side, unknown, space)
+def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, convention: str, stamp: int) -> Sample:
+    dataset = get_dataset(folder, side, unknown, space, convention)
     return dataset[dataset.names.index(name)]
 
 
@@ -91,9 +99,8 @@ def read_upload_label(
     return read_label(label, space, id_map=id_map, unknown=unknown, size=size, name=name).ids
 
 
-def get_thumbnail(folder: str, side: Domain, name: str) -> bytes:
-    """A small JPEG of an image in a folder, made anew when the image changed."""
-    path = str(get_dataset(folder, side).image_path(name))
+def get_thumbnail(path: str) -> bytes:
+    """A small JPEG of an image file, made anew when the image changed."""
     return _shrink(path, _stamp(path))
 
 
@@ -139,12 +146,17 @@ class Pair:
     """The chosen pair as the pages need it; ``key`` changes when anything in it does."""
 
     key: str
+    checkpoint_path: str
     source: Sample
     target: Sample
     label_space: LabelSpace
     analysis: PairAnalysis
     panes: tuple[ImagePane, ImagePane]
     packed_images: bytes
+
+    def count_pixels(self, side: Domain) -> int:
+        """Feature pixels of an image."""
+        return math.prod(self.analysis.pair.source_size if side == "source" else self.analysis.pair.target_size)
 
 
 def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: AssociationConfig) -> Pair:
@@ -194,7 +206,7 @@ def _make_base(key: str, _source: Sample, _target: Sample, _path: str) -> Pair:
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
     _check_size(pair)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
-    return Pair(key, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
+    return Pair(key, _path, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
 
 
 def _check_size(pair: FeaturePair) -> None:

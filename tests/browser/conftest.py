@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT
+from pca_core.association import PairAnalysis
 from pca_core.cli.doctor import find_chromium
+from pca_core.data import FolderDataset
+from pca_core.inference import make_pair, segment
+from pca_core.models import load_checkpoint
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -130,3 +135,12 @@ def _stop_without_browser(reason: str) -> None:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def analysis() -> PairAnalysis:
+    """The built-in pair under the paper's config, straight from the core."""
+    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
+    source, target = (FolderDataset(BUILT_IN[side])[0] for side in ("source", "target"))
+    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
+    return PairAnalysis(pair)

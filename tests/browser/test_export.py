@@ -11,11 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
-from pca_core import PairAnalysis, explain_pixel, load_checkpoint
+from pca_core import explain_pixel
 from pca_core.cli import main
-from pca_core.data import FolderDataset
-from pca_core.inference import make_pair, segment
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.browser
@@ -24,12 +21,9 @@ STEM = "noon_0001_dusk_rain_0001"
 PIXEL = 40 * 128 + 20
 
 
-@pytest.fixture(scope="module")
-def trace():
-    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
-    source, target = FolderDataset(BUILT_IN["source"])[0], FolderDataset(BUILT_IN["target"])[0]
-    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
-    return explain_pixel(PairAnalysis(pair), PIXEL)
+@pytest.fixture
+def trace(analysis):
+    return explain_pixel(analysis, PIXEL)
 
 
 def open_export(page, url: str):
