@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test lint audit bench bench-app bench-pairs bench-adaptation clean
+.PHONY: app test lint audit bench bench-app bench-pairs bench-adaptation soak clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -16,6 +16,9 @@ app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=
 test: $(VENV)/.dev                   ## run every test (PYTEST_ARGS="-k name")
 	@sh scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (half an hour)
+	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev                   ## check style
 	$(BIN)/ruff check .

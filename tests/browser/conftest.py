@@ -76,11 +76,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     """Start ``streamlit run SCRIPT OPTIONS`` once per script and options, and return its address."""
     servers: dict[tuple[str, ...], tuple[str, subprocess.Popen]] = {}
 
-    def start(script: Path, *options: str) -> str:
-        name = (str(script), *options)
+    def start(script: Path, *options: str, settings: dict[str, str] | None = None) -> str:
+        name = (str(script), *options, *map(str, (settings or {}).items()))
         if name not in servers:
             log = tmp_path_factory.mktemp("serve") / "log.txt"
-            servers[name] = _start_server(script, options, log)
+            servers[name] = start_server(script, options, log, settings or {})
         return servers[name][0]
 
     yield start
@@ -93,14 +93,16 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
             server.wait()
 
 
-def _start_server(script: Path, options: tuple[str, ...], log: Path) -> tuple[str, subprocess.Popen]:
-    port = _find_free_port()
+def start_server(script: Path, options: tuple[str, ...], log: Path, changes: dict[str, str]) -> tuple[str, subprocess.Popen]:
+    """Address and process of a server whose settings are changed like that."""
+    port = find_free_port()
     settings = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        **changes,
     }
     flags = [f"--{key}={value}" for key, value in settings.items()]
     command = [sys.executable, "-m", "streamlit", "run", str(script), *flags, *(["--", *options] if options else [])]
@@ -125,7 +127,7 @@ def _is_healthy(address: str) -> bool:
         return False
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
