@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test lint audit bench bench-app bench-pairs bench-adaptation soak clean
+.PHONY: app test soak lint audit fuzz bench bench-app bench-pairs bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -26,6 +26,10 @@ lint: $(VENV)/.dev                   ## check style
 
 audit: $(VENV)/audit/.installed      ## look every pinned release up in a vulnerability service
 	$(VENV)/audit/bin/python -m scripts.audit
+.PHONY: app test soak lint audit fuzz bench bench-app bench-pairs bench-adaptation clean
+SECONDS ?= 60
+fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
+	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
 
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
@@ -41,7 +45,7 @@ bench-adaptation: $(VENV)/.dev        ## print what adaptation gains beside its 
 	$(BIN)/python benchmarks/adaptation.py --ablation
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis fuzz-corpus
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

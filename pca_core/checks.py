@@ -29,3 +29,10 @@ def shorten(text: object, length: int = 200) -> str:
     """The text, its middle left out when it is too long to read."""
     text = str(text)
     return text if len(text) <= length else f"{text[: length // 2]} … {text[-length // 2 :]}"
+
+
+def tidy(name: object, length: int = 60) -> str:
+    """A name that somebody else chose, as one line to show: no folders, no control characters, never empty."""
+    text = str(name).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return shorten(text, length) or "unnamed"

@@ -15,11 +15,10 @@ from pca_core.analysis.live_features import compress_features
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset, read_image, read_label, resize_image
-from pca_core.data.conventions import CONVENTIONS, make_id_map
 from pca_core.device import pick_device
 from pca_core.inference import Segmentation, make_pair, segment
 from pca_core.models import Checkpoint, load_checkpoint
-from pca_core.types import Domain, FeaturePair, LabelSpace, Sample
+from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
 THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
@@ -78,25 +77,13 @@ def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: Labe
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def decode_upload(
-    name: str, side: Domain, image: bytes, label: bytes | None, space: LabelSpace, unknown: str, convention: str = ""
-) -> Sample:
+def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, space: LabelSpace) -> Sample:
+    """What was uploaded and re-encoded: both files are ours."""
     pixels = read_image(image)
-    ids = None if label is None else read_upload_label(label, space, unknown, convention, size=pixels.shape[:2])
-    return Sample(name, side, pixels, ids, None if ids is None else space)
-
-
-def read_upload_label(
-    label: bytes, space: LabelSpace, unknown: str, convention: str, *, size: tuple[int, int], name: str | None = None
-) -> np.ndarray:
-    """(H, W) class indices of an uploaded label map.
-
-    Args:
-        convention: What its ids stand for, a name in ``CONVENTIONS``: they become classes of ``space`` by name, or 255 where it
-            has no such class. "" for class indices of ``space``.
-    """
-    id_map = make_id_map(space, CONVENTIONS[convention]) if convention else None
-    return read_label(label, space, id_map=id_map, unknown=unknown, size=size, name=name).ids
+    if label is None:
+        return Sample(name, side, pixels)
+    ids = read_label(label, replace(space, ignore_index=IGNORE_INDEX), size=pixels.shape[:2]).ids
+    return Sample(name, side, pixels, ids, space)
 
 
 def get_thumbnail(path: str) -> bytes:

@@ -226,9 +226,7 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
         upload = st.session_state["uploads"][side].get(choice.name)
         if upload is None:
             raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
-        sample = cache.decode_upload(
-            upload.name, side, upload.image, upload.label, upload.label_space, upload.unknown, upload.convention
-        )
+        sample = cache.decode_upload(upload.name, side, upload.image, upload.label, upload.label_space)
     _check_classes(sample, space)
     return sample
 

@@ -42,13 +42,13 @@ def read_label(
     id_map: Mapping[int, int] | None = None,
     unknown: Literal["error", "ignore"] = "error",
     size: tuple[int, int] | None = None,
+    wrong_size: Literal["error", "nearest"] = "error",
     name: str | None = None,
 ) -> LabelMap:
-    """Read a PNG or TIFF label map as class indices.
+    """Read a PNG or TIFF label map as class indices, and count the ids that stand for none.
 
-    Palette files are read as indices whatever their colours, grey files (1 to 32 bits) as ids. 8-bit RGB files are
-    matched exactly against ``space.palette``. Of 16-bit RGB files the red channel holds the ids, as in SYNTHIA, whose
-    green channel numbers the instances.
+    Palette files are read as indices whatever their colours, grey files (1 to 32 bits) as ids. 8-bit RGB files are matched
+    exactly against ``space.palette``. Of 16-bit RGB files red holds the ids, as in SYNTHIA, whose green numbers the instances.
 
     Args:
         source: A path, or the bytes of the file.
@@ -56,23 +56,21 @@ def read_label(
         id_map: Raw id -> class index or 255, e.g. ``ID_MAPS["cityscapes-19"]["label_ids"]``; without it ids are class
             indices already. For an 8-bit RGB file it adds colours ``0xRRGGBB`` to the palette.
         unknown: Whether ids that stand for nothing are refused, or become 255 and are counted.
-        size: (height, width) in pixels that the map must have.
+        size: (height, width) in pixels that the map must have; ``wrong_size``: another is refused, or resized by
+            :func:`resize_label`.
         name: How to call it in a message; None takes the file's name.
 
-    Returns:
-        The class indices and the unknown ids.
-
     Raises:
-        InputError: ``LABEL_LOSSY`` (JPEG, WebP), ``LABEL_FORMAT``, ``LABEL_SIZE``, ``LABEL_ID_MAP``,
-            ``LABEL_UNKNOWN_IDS``, and the ``IMAGE_`` codes of :func:`pca_core.data.read_image`.
-        ValueError: When ``unknown`` is neither "error" nor "ignore".
+        InputError: ``LABEL_LOSSY`` (JPEG, WebP), ``LABEL_FORMAT``, ``LABEL_SIZE``, ``LABEL_ID_MAP``, ``LABEL_UNKNOWN_IDS``,
+            and the ``IMAGE_`` codes of :func:`pca_core.data.read_image`. ValueError for another ``unknown`` or ``wrong_size``.
     """
-    if unknown not in ("error", "ignore"):
-        raise ValueError(f"unknown must be 'error' or 'ignore', got {unknown!r}.")
+    if unknown not in ("error", "ignore") or wrong_size not in ("error", "nearest"):
+        raise ValueError(f"unknown is 'error' or 'ignore', wrong_size 'error' or 'nearest', got {unknown!r} and {wrong_size!r}.")
     opened = open_checked(source, name=name)
     _refuse_lossy(opened)
     raw, is_colour = _read_raw(opened)
-    if size is not None and raw.shape != tuple(size):
+    is_of_size = size is None or raw.shape == tuple(size)
+    if not is_of_size and wrong_size == "error":
         raise InputError(
             "LABEL_SIZE",
             f"{opened.name} must have the size of its image, {size[0]} × {size[1]} (height × width), but has "
@@ -81,15 +79,14 @@ def read_label(
     label_map = _translate(raw, _id_table(space, id_map, is_colour), opened.name)
     if label_map.unknown and unknown == "error":
         raise InputError("LABEL_UNKNOWN_IDS", _describe_unknown(opened.name, space, label_map.unknown, is_colour))
-    return label_map
+    return label_map if is_of_size else LabelMap(resize_label(label_map.ids, size), label_map.unknown)
 
 
 def _refuse_lossy(opened: OpenedPicture) -> None:
     if opened.file_format in ("JPEG", "WEBP") or opened.picture.info.get("compression") == "jpeg":
         raise InputError(
             "LABEL_LOSSY",
-            f"{opened.name} is a label map in a lossy format (JPEG, WebP or TIFF with JPEG inside), which may change "
-            "ids. Export the labels as PNG.",
+            f"{opened.name} is in a lossy format (JPEG, WebP, JPEG in TIFF), which may change ids. Export labels as PNG.",
         )
 
 
@@ -119,7 +116,7 @@ def _read_raw(opened: OpenedPicture) -> tuple[np.ndarray, bool]:
 
 def _pack_colours(pixels: np.ndarray) -> np.ndarray:
     packed = pixels[..., 0].astype(np.uint32)
-    for channel in (1, 2):
+    for channel in (1, 2):  # in place: 40 megapixels are 160 MB
         packed <<= 8
         packed |= pixels[..., channel]
     return packed
