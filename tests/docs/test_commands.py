@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import zipfile
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ def place(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def carry_out(plan: Plan, where: str) -> None:
     if plan.action == "run":
-        assert main(list(plan.argv)) == 0, f"{where}: cyclelens {shlex.join(plan.argv)} failed"
+        argv = [name for word in plan.argv for name in (sorted(glob(word)) or [word])]  # as a shell does
+        assert main(argv) == 0, f"{where}: cyclelens {shlex.join(plan.argv)} failed"
     elif plan.action == "parse":
         build_parser().parse_args(list(plan.argv))
     elif plan.action == "dry-run":
