@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from pca_core.types import IGNORE_INDEX, FeaturePair
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+FIGURES = pytest.StashKey[list[tuple[int, str]]]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +28,26 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _hears_interrupts() -> None:
     """A shell that starts the tests in the background has them ignore Ctrl-C, which some of them press."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def stop_without(reason: str) -> NoReturn:
+    """Skip for want of something that a machine need not have; with ``CI=true`` that is a failure."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[int, str], None]:
+    """Says what was measured for one of the ten promises of ``docs/reliability.md``; printed after the tests."""
+    return lambda promise, figure: request.config.stash.setdefault(FIGURES, []).append((promise, figure))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if figures := config.stash.get(FIGURES, None):
+        terminalreporter.section("figures of the promises")
+        for promise, figure in sorted(figures):
+            terminalreporter.line(f"promise {promise:>2}: {figure}")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from app.figures.style import PLAIN
 from app.state import exporting, runs, session
 from app.text import escape
 from app.views.exporting import figure_button
+from app.views.gallery import attempt
 from pca_core.adaptation import METHODS
 from pca_core.runs import Run, RunStatus
 from pca_core.runs.previews import read_traces
@@ -59,11 +60,13 @@ def _live(run: Run) -> None:
 def _buttons(run: Run, status: RunStatus) -> None:
     supervisor = runs.get_supervisor()
     if status.is_active:
-        st.button("Pause", key="run_pause", on_click=supervisor.pause, args=(run,), help="Frees the device.")
-        st.button("Cancel", key="run_cancel", on_click=supervisor.cancel, args=(run,))
+        if st.button("Pause", key="run_pause", help="Frees the device."):
+            attempt(lambda: supervisor.pause(run))
+        if st.button("Cancel", key="run_cancel"):
+            attempt(lambda: supervisor.cancel(run))
     elif status.is_resumable and st.button("Resume", key="run_resume", type="primary"):
-        supervisor.resume(run)
-        st.rerun(scope="app")
+        if attempt(lambda: supervisor.resume(run)):
+            st.rerun(scope="app")
     elif status.state == "done":
         path = run.adapted_path
         st.download_button(

@@ -24,6 +24,7 @@ READINGS = {
     "synthia_ids": "SYNTHIA ids, 0–22",
     "camvid_ids": "CamVid ids, 0–11",
 }
+READINGS_HELP = "Ids of a known data set become classes of the net by name; a class that the net lacks counts as unlabelled."
 SHOWN = 5  # sentences about files that could not be taken
 
 
@@ -53,7 +54,7 @@ def upload_form(side: Domain) -> None:
             list(READINGS),
             format_func=READINGS.get,
             key=f"{side}_upload_ids",
-            help="Ids of a known data set become classes of the net by name; a class that the net lacks counts as unlabelled.",
+            help=READINGS_HELP,
         )
         by_hand = right.text_input(
             "Further ids",

@@ -51,6 +51,11 @@ CONVENTIONS: dict[str, dict[int, str]] = {
     "camvid_ids": {11: ""} | dict(enumerate(_CAMVID)),  # the SegNet tutorial's
 }
 """Name of a convention -> raw id -> class name; "" where a pixel counts as unlabelled."""
+USUAL_SPACES = dict.fromkeys(("label_ids", "gtav_ids", "train_ids"), "cityscapes-19") | {
+    "synthia_ids": "synthia-16",
+    "camvid_ids": "camvid-11",
+}
+"""Name of a convention -> the label space that its ids are read in when no other is asked for."""
 
 
 def missing_classes(space: LabelSpace, names: Mapping[int, str]) -> list[str]:

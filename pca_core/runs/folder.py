@@ -26,6 +26,7 @@ from pca_core.storage import write_atomic
 STALLED_AFTER = 60.0  # seconds without a heartbeat
 LOG_BYTES = 256 * 2**10
 RESERVE_BYTES = 64 * 2**10
+WRITTEN = ("inputs.json", "status.json", "metrics.jsonl", "heartbeat", "adapted.safetensors")  # by the worker, at once each
 
 
 class Run:
@@ -189,6 +190,13 @@ class Run:
         except (OSError, ValueError):
             return None
 
+    def sweep(self) -> None:
+        """Remove what a killed worker left half written; only its successor may call this."""
+        checkpoints.sweep(self.checkpoints_folder)
+        checkpoints.sweep(self.folder / "previews")
+        for path in (path for name in WRITTEN for path in self.folder.glob(f".{name}*")):
+            path.unlink(missing_ok=True)
+
     # Results
 
     @property
@@ -225,7 +233,7 @@ def create_folder(folder: Path, request: RunRequest, facts: dict[str, Any]) -> R
         folder / "run.json", json.dumps({**facts, "request": request.to_dict(), "hash": request.digest}, indent=1).encode()
     )
     run = Run(folder)
-    status = RunStatus(created=time.time(), num_steps=request.config.steps)
+    status = RunStatus(created=time.time(), asked=time.monotonic(), num_steps=request.config.steps)
     write_atomic(folder / "status.json", json.dumps(asdict(status), indent=1).encode())
     return run
 

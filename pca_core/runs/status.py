@@ -24,6 +24,7 @@ class RunStatus:
         pid, pid_started: The worker, waiting or at work, and when it was started (clock ticks since the machine was), so that a
             reused number is not mistaken for it.
         created, started, finished: Seconds since 1970, or None.
+        asked: When it was queued, in seconds of the machine's own clock: its place in the queue, whatever becomes of the date.
     """
 
     state: State = "queued"
@@ -37,6 +38,7 @@ class RunStatus:
     created: float = 0.0
     started: float | None = None
     finished: float | None = None
+    asked: float | None = None
 
     @property
     def is_active(self) -> bool:

@@ -10,7 +10,6 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -111,8 +110,11 @@ class RunStore:
         """All runs that can be read, the newest first: one of another version, or a damaged one, must not hide the others."""
         return newest_first(run for run in map(Run, self._folders()) if run.is_readable)
 
-    def _folders(self) -> Iterator[Path]:
-        return (path for path in self.folder.iterdir() if _ID.fullmatch(path.name)) if self.folder.is_dir() else iter(())
+    def _folders(self) -> list[Path]:
+        try:
+            return [self.folder / name for name in os.listdir(self.folder) if _ID.fullmatch(name)]
+        except OSError:  # none yet, or not for us to read
+            return []
 
     def delete(self, run: Run) -> None:
         """Remove a run that is not at work.

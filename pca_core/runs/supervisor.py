@@ -68,7 +68,8 @@ class Supervisor:
             if not status.is_resumable:
                 raise InputError("RUN_ACTIVE", f"Run {run.id} is {status.state} already.")
             run.lower_flags()
-            run.write_status(state="queued", code=None, message="", finished=None, pid=None, pid_started=None)
+            changes = {"code": None, "message": "", "finished": None, "pid": None, "pid_started": None}
+            run.write_status(state="queued", asked=time.monotonic(), **changes)
         self._spawn(run, work)
         return run
 
@@ -203,7 +204,7 @@ def _is_about_to_start(run: Run) -> bool:
     if child is not None:
         return child.poll() is None
     status = run.read_status()
-    return status.state == "queued" and waiting.is_about_to_start(run.folder, status.pid)
+    return status.state == "queued" and waiting.is_about_to_start(status.asked, status.pid)
 
 
 def name_device(device: str) -> str:

@@ -92,30 +92,31 @@ def lock_name(device: str) -> str:
 
 def count_before(run: Path, runs: Path, device: str) -> int:
     """How many earlier runs of a device still wait; the device's lock, not this, keeps two from running."""
-    own = json.loads((run / "status.json").read_bytes())["created"], run.name
+    own = json.loads((run / "status.json").read_bytes()).get("asked") or 0.0, run.name
     return sum(other < own for other in waiting_orders(runs, device))
 
 
 def waiting_orders(runs: Path, device: str) -> list[tuple[float, str]]:
-    """(created, id) of the runs that wait for a device, in order."""
+    """(asked, id) of the runs that wait for a device, in order."""
     found = []
     for path in runs.glob("*-*"):
         try:
             status = json.loads((path / "status.json").read_bytes())
             is_waiting = status["state"] == "queued" and read_device(path) == device
-            if is_waiting and (is_held(path / "worker.lock") or is_about_to_start(path, status["pid"])):
-                found.append((status["created"], path.name))
+            asked = status.get("asked")
+            if is_waiting and (is_held(path / "worker.lock") or is_about_to_start(asked, status["pid"])):
+                found.append((asked or 0.0, path.name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found)
 
 
-def is_about_to_start(run: Path, pid: int | None) -> bool:
-    """Whether the child of a queued run may not hold its lock yet; the first thing that it writes under it is its pid."""
-    try:
-        return pid is None and 0 <= time.time() - (run / "status.json").stat().st_mtime < STARTING_SECONDS
-    except OSError:
-        return False
+def is_about_to_start(asked: float | None, pid: int | None) -> bool:
+    """Whether the child of a queued run may not hold its lock yet; the first thing that it writes under it is its pid.
+
+    By the clock of the machine, which no change of the date moves; after a restart of it the child is gone.
+    """
+    return pid is None and asked is not None and 0 <= time.monotonic() - asked < STARTING_SECONDS
 
 
 def read_device(run: Path) -> str | None:

@@ -40,6 +40,7 @@ def execute(run: Run, progress: Progress | None = None) -> str:
     Returns:
         The state that it ended in; what went wrong is in its status and log.
     """
+    run.sweep()
     with beating(run), stop_signals(run):
         try:
             run.keep_reserve()
@@ -99,7 +100,6 @@ def open_adaptation(request: RunRequest) -> tuple[Adaptation, FolderDataset, Fol
 
 def _work(run: Run, progress: Progress | None) -> None:
     request = run.request
-    checkpoints.sweep(run.checkpoints_folder)
     heed(run)
     adaptation, source, target = open_adaptation(request)
     _check_inputs(run, source, target)

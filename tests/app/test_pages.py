@@ -211,3 +211,11 @@ def test_a_wrong_upload_is_one_sentence_and_loses_nothing(images, image, label, 
     assert len([*images.error, *images.warning]) == 1
     assert any(word in sentences(images) for word in words.split("|"))
     assert images.session_state["choices"]["source"] == before
+
+
+def test_a_pin_of_other_images_is_let_go_and_told():
+    app = open_page("trace", pixel="source-99999")
+    assert "0 to 8191, and it was 99999" in app.warning[0].value
+    assert "pixel" not in app.query_params
+    app.run()
+    assert not app.warning

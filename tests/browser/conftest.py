@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT
+from pca_core.association import PairAnalysis
 from pca_core.cli.doctor import find_chromium
+from pca_core.data import FolderDataset
+from pca_core.inference import make_pair, segment
+from pca_core.models import load_checkpoint
+from tests.conftest import stop_without
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,12 +40,12 @@ def chromium() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _stop_without_browser("Playwright is not installed: pip install playwright")
+        stop_without("Playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
         path = os.environ.get("CYCLELENS_CHROMIUM") or find_chromium()
         path = path or playwright.chromium.executable_path
         if not Path(path).exists():
-            _stop_without_browser("No Chromium found: install chromium, or run `playwright install chromium`")
+            stop_without("No Chromium found: install chromium, or run `playwright install chromium`")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -71,11 +77,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     """Start ``streamlit run SCRIPT OPTIONS`` once per script and options, and return its address."""
     servers: dict[tuple[str, ...], tuple[str, subprocess.Popen]] = {}
 
-    def start(script: Path, *options: str) -> str:
-        name = (str(script), *options)
+    def start(script: Path, *options: str, settings: dict[str, str] | None = None) -> str:
+        name = (str(script), *options, *map(str, (settings or {}).items()))
         if name not in servers:
             log = tmp_path_factory.mktemp("serve") / "log.txt"
-            servers[name] = _start_server(script, options, log)
+            servers[name] = start_server(script, options, log, settings or {})
         return servers[name][0]
 
     yield start
@@ -88,14 +94,16 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
             server.wait()
 
 
-def _start_server(script: Path, options: tuple[str, ...], log: Path) -> tuple[str, subprocess.Popen]:
-    port = _find_free_port()
+def start_server(script: Path, options: tuple[str, ...], log: Path, changes: dict[str, str]) -> tuple[str, subprocess.Popen]:
+    """Address and process of a server whose settings are changed like that."""
+    port = find_free_port()
     settings = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        **changes,
     }
     flags = [f"--{key}={value}" for key, value in settings.items()]
     command = [sys.executable, "-m", "streamlit", "run", str(script), *flags, *(["--", *options] if options else [])]
@@ -120,13 +128,16 @@ def _is_healthy(address: str) -> bool:
         return False
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _stop_without_browser(reason: str) -> None:
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+@pytest.fixture(scope="session")
+def analysis() -> PairAnalysis:
+    """The built-in pair under the paper's config, straight from the core."""
+    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
+    source, target = (FolderDataset(BUILT_IN[side])[0] for side in ("source", "target"))
+    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
+    return PairAnalysis(pair)

@@ -57,6 +57,34 @@ def test_the_first_come_is_the_first_served(supervisor, request_of):
     assert served == [run.id for run in runs]
 
 
+def test_a_clock_that_is_set_back_changes_no_place(supervisor, request_of, monkeypatch):
+    """Neither does the second go first, nor is a run whose child is about to start taken for one that nobody works on."""
+    with device_lock(supervisor.store, "cpu"):
+        first = supervisor.start(request_of(), work=BRIEF)
+        monkeypatch.setattr("time.time", lambda: 1e9)
+        monkeypatch.setattr("pca_core.runs.supervisor.sys.executable", str(slow_python(supervisor.store.root, 1.0)))
+        second = supervisor.start(request_of(), work=BRIEF)
+        assert second.read_status().created < first.read_status().created
+        with monkeypatch.context() as patch:
+            patch.setattr("pca_core.runs.supervisor._CHILDREN", {})  # as another server sees it
+            assert supervisor.reconcile(second).state == "queued"
+        wait_for(lambda: first.is_alive and second.is_alive, 20, "the queue")
+        assert supervisor.queue_position(second) == 2
+    wait_for(lambda: all(supervisor.reconcile(run).state == "done" for run in (first, second)), 30, "the runs")
+    served = [json.loads(line)["id"] for line in (supervisor.store.root / "times.jsonl").read_text().splitlines()]
+    assert served == [first.id, second.id]
+
+
+def test_a_resumed_run_takes_the_last_place(supervisor, request_of):
+    run = supervisor.store.create(request_of())
+    run.write_status(state="interrupted")
+    with device_lock(supervisor.store, "cpu"):
+        waiting = supervisor.start(request_of(), work=BRIEF)
+        supervisor.resume(run, work=BRIEF)
+        wait_for(lambda: run.is_alive and waiting.is_alive, 20, "the queue")
+        assert (supervisor.queue_position(waiting), supervisor.queue_position(run)) == (1, 2)
+
+
 def test_none_is_overtaken_while_its_child_starts(supervisor, request_of, monkeypatch):
     """The first child is slow to come; the second waits for it all the same."""
     monkeypatch.setattr("pca_core.runs.supervisor.sys.executable", str(slow_python(supervisor.store.root, 1.0)))

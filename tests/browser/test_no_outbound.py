@@ -1,0 +1,85 @@
+"""Nothing leaves the machine: neither from the server's process nor from the browser of whoever looks at it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from app.warmup import PAGES
+from tests.browser.http import ask, ask_socket
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+GUARD = Path(__file__).with_name("guard")
+SETTLED = (
+    "document.querySelector('[data-testid=stMain]')?.innerText.length > 80 && !document.querySelector('[data-stale=true]')"
+    "&& document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+)
+
+
+@pytest.fixture(scope="module")
+def guarded(serve, tmp_path_factory) -> tuple[str, Path]:
+    """Address of a server that cannot reach another machine, and the file of its tries."""
+    log = tmp_path_factory.mktemp("guard") / "tries.txt"
+    log.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GUARD_LOG", str(log))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]))
+        return serve(ROOT / "app/server.py", "--guarded"), log
+
+
+def test_the_guard_would_notice(tmp_path):
+    log = tmp_path / "tries.txt"
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), 1)"
+    environment = {**os.environ, "PYTHONPATH": str(GUARD), "GUARD_LOG": str(log)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=30)
+    assert "is not allowed here" in done.stderr
+    assert "192.0.2.1" in log.read_text()
+
+
+def test_no_page_reaches_out(guarded, page):
+    """The browser is watched; the policy of the server would have it refuse, and say so on the console."""
+    address, log = guarded
+    asked, refused = set(), []
+    page.on("request", lambda request: asked.add(request.url))
+    page.on("websocket", lambda socket: asked.add(socket.url))
+    page.on("console", lambda message: refused.append(message.text) if "Content Security Policy" in message.text else None)
+    for name in PAGES:
+        page.goto(f"{address}/{name}")
+        page.wait_for_function(SETTLED, timeout=60_000)
+    places = {urlparse(url).netloc for url in asked if urlparse(url).scheme not in ("data", "blob")}
+    assert places == {urlparse(address).netloc}
+    assert any(url.startswith("ws:") for url in asked), "the WebSocket was watched too"
+    assert refused == []
+    assert log.read_text() == ""
+
+
+def test_markup_that_fetches_is_stopped_by_the_browser(guarded, page):
+    """Whatever slipped into a page: the policy is there and holds."""
+    address, _ = guarded
+    page.goto(address)
+    failed = page.evaluate(
+        "new Promise(done => { const image = new Image(); image.onerror = () => done(true); image.onload = () => done(false);"
+        "document.addEventListener('securitypolicyviolation', event => done(event.blockedURI));"
+        "image.src = 'http://192.0.2.1/spy.png'; })"
+    )
+    assert failed == "http://192.0.2.1/spy.png"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": "http://localhost:1"}, {"Origin": "null"}],
+    ids=lambda headers: " ".join(f"{key} {value}" for key, value in headers.items()),
+)
+def test_a_stranger_is_refused_and_nobody_outside_is_asked(guarded, headers):
+    """Streamlit by itself would ask a server outside for this machine's address, to compare it with the origin."""
+    address, log = guarded
+    assert ask_socket(address, headers).status == 403
+    for path in ("/", "/losses", "/_stcore/health", "/static/favicon.png"):
+        assert ask(address, path, headers).status == 403, path
+    assert log.read_text() == ""
