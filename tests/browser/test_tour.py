@@ -10,7 +10,7 @@ from app.state.tour import STEPS
 from pca_core import explain_pixel
 from tests.browser.test_copy_link import told
 from tests.browser.test_probes import wait_for
-from tests.browser.test_trace_page import MAIN, analysis, verdict
+from tests.browser.test_trace_page import MAIN, verdict
 
 __all__ = ["analysis"]  # the fixture
 pytestmark = pytest.mark.browser
