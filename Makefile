@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app test soak lint bench bench-app bench-pairs bench-adaptation clean
+.PHONY: app test soak lint audit fuzz bench bench-app bench-pairs bench-adaptation clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
@@ -24,8 +24,17 @@ lint: $(VENV)/.dev                   ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+audit: $(VENV)/audit/.installed      ## look every pinned release up in a vulnerability service
+	$(VENV)/audit/bin/python -m scripts.audit
+.PHONY: app test soak lint audit fuzz bench bench-app bench-pairs bench-adaptation clean
+SECONDS ?= 60
+fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
+	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
+
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/gpu.py
 
 bench-app: $(VENV)/.dev              ## print how the app feels: hover, click, page switch, first picture, pan
 	$(BIN)/python benchmarks/app.py
@@ -38,7 +47,7 @@ bench-adaptation: $(VENV)/.dev        ## print what adaptation gains beside its 
 	$(BIN)/python benchmarks/adaptation.py --ablation
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis fuzz-corpus
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,4 +58,9 @@ $(VENV)/.runtime: requirements.txt pyproject.toml
 
 $(VENV)/.dev: requirements-dev.txt requirements-models.txt $(VENV)/.runtime
 	$(BIN)/pip install -q -r requirements-dev.txt
+	touch $@
+
+$(VENV)/audit/.installed: requirements-audit.txt
+	test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install -q -r requirements-audit.txt
 	touch $@

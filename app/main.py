@@ -15,11 +15,12 @@ import streamlit as st  # noqa: E402
 from streamlit.navigation.page import StreamlitPage  # noqa: E402
 
 from app import entrance, warmup  # noqa: E402
+from app.places import ASSETS  # noqa: E402
 from app.views.warming import wait_for_warm_up  # noqa: E402
 
-st.set_page_config(page_title="CycleLens", page_icon=str(ROOT / "assets" / "icon.svg"), layout="wide")
+st.set_page_config(page_title="CycleLens", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 st.html(ROOT / "app" / "page.css")
-st.logo(str(ROOT / "assets" / "logo.svg"), size="large")
+st.logo(str(ASSETS / "logo.svg"), size="large")
 entrance.check_script()
 wait_for_warm_up()
 

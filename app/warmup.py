@@ -5,14 +5,17 @@ Imports nothing heavy itself: it is there before the libraries are.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 
 PAGES = ("images", "trace", "associations", "aggregation", "segmentation", "features", "losses", "adapt", "compare")
 SECONDS_ALONE = 3
+LOWEST_PRIORITY = 19
 
 
 class WarmUp:
@@ -53,7 +56,10 @@ class WarmUp:
             self._is_over.set()
         if self._afterwards is not None:
             time.sleep(SECONDS_ALONE)
-            self._afterwards()
+            try:
+                self._afterwards()
+            except Exception:
+                logging.getLogger(__name__).info("What comes after the warm-up ended early", exc_info=True)
 
     def wait(self, seconds: float) -> bool:
         """Whether it is over, after waiting for at most so long."""
@@ -71,13 +77,24 @@ class WarmUp:
 
 
 def _load_rest() -> None:
-    """The other pages, and what Features measures with: two seconds. Then all that is there to stay is loaded."""
-    from app.state import cache
+    """The other pages, what Features measures with, and what the pages show of the first pair. Then all is loaded that stays.
 
+    At the lowest priority: whoever is there already does not wait for it.
+    """
+    from app.state import cache, warming
+
+    _step_back()
     for name in PAGES:
         importlib.import_module(f"app.views.{name}")
     importlib.import_module("sklearn.model_selection")
     cache.freeze_garbage_collector()
+    warming.fill_pages(warming.open_default_pair())
+
+
+def _step_back() -> None:
+    """Give this thread, and those that it starts, the lowest priority; Linux keeps one for each thread."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 def _load_numerics() -> None:

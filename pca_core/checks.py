@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 
 class InputError(ValueError):
-    """Something that came from outside cannot be used.
+    """Something that came from outside cannot be used. Names in the sentence may be anybody's: it stays one printable line.
 
     Attributes:
         code: A stable name for the kind of fault, e.g. ``"IMAGE_TOO_LARGE"``; the sentence may change, the code may not.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(_one_line(message))
         self.code = code
 
 
@@ -29,3 +29,13 @@ def shorten(text: object, length: int = 200) -> str:
     """The text, its middle left out when it is too long to read."""
     text = str(text)
     return text if len(text) <= length else f"{text[: length // 2]} … {text[-length // 2 :]}"
+
+
+def tidy(name: object, length: int = 60) -> str:
+    """A name that somebody else chose, as one line to show: no folders, no control characters, never empty."""
+    text = str(name).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return shorten(" ".join(_one_line(text).split()), length) or "unnamed"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else "".join(character if character.isprintable() else " " for character in text)

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the child that decodes uploads needs label spaces, and must not load torch for them
     import numpy as np
+    from torch import Tensor
 
 IGNORE_INDEX = 255
 """Class index of a pixel without a label, in every label map inside the core."""
@@ -190,10 +188,10 @@ class Association:
     @property
     def hubness(self) -> Tensor:
         """(T,) int64, in-degree of every target pixel: how many source pixels claim it."""
-        return torch.bincount(self.target_index, minlength=self.num_target)
+        return self.target_index.bincount(minlength=self.num_target)
 
     @property
     def hub_share(self) -> float:
         """Share of source pixels that the 1 % most claimed target pixels take, 0-1; 0.01 when claims are spread evenly."""
-        busiest = torch.topk(self.hubness, max(1, self.num_target // 100)).values
+        busiest = self.hubness.topk(max(1, self.num_target // 100)).values
         return busiest.sum().item() / len(self.target_index)

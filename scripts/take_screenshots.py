@@ -8,11 +8,8 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from pca_core.cli.doctor import find_chromium
 from pca_core.runs import RunStore
+from scripts.served import find_free_port, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((1440, 900), (1024, 768))
@@ -51,19 +49,12 @@ SHOWN = {  # what the docs show: the address, and the height of the picture
 @contextmanager
 def serve() -> Iterator[str]:
     """The app on a free port of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     command = [sys.executable, "-m", "pca_core.cli", "app", "--port", str(port), "--headless"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.5)
+        wait_until_healthy(url, server)
         yield url
     finally:
         subprocess.run(["pkill", "-g", str(server.pid)], check=False)

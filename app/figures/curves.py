@@ -7,55 +7,45 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from app.figures.style import COLOURS
+from pca_core.losses.names import TERM_NAMES
+from pca_core.runs.curves import Curve, trace_losses, trace_shares
 from pca_core.runs.summary import relative_to_first
-
-LOSS_NAMES = {
-    "cross_entropy": "Cross-entropy",
-    "lovasz": "Lovász",
-    "feature_association": "Association, features",
-    "prediction_association": "Association, predictions",
-    "self_training": "Self-training",
-    "entropy": "Entropy",
-}
 
 
 def loss_curves(records: Sequence[dict]) -> go.Figure:
     """Each term over the steps, as a share of what it was at first: terms of different size in one picture."""
     figure = go.Figure()
-    steps = [record for record in records if record["losses"]]
-    for colour, (name, title) in zip(COLOURS, LOSS_NAMES.items(), strict=True):
-        points = [(record["step"], record["losses"][name]) for record in steps if record["losses"].get(name) is not None]
-        if points:
-            x, y = zip(*points, strict=True)
-            line = {"color": colour, "width": 1.6}
-            figure.add_scatter(x=x, y=relative_to_first(y), customdata=y, name=title, line=line, hovertemplate=_HOVER)
+    for curve in trace_losses(records):
+        figure.add_scatter(
+            x=curve.steps,
+            y=relative_to_first(curve.values),
+            customdata=curve.values,
+            name=TERM_NAMES[curve.of],
+            line={"color": COLOURS[curve.place], "width": 1.6},
+            hovertemplate=_HOVER,
+        )
     return _lay_out(figure, "Loss terms, first value = 1", "Share of its first value")
 
 
 def score_curves(records: Sequence[dict]) -> go.Figure:
     """Shares over the steps: cycle rate and coverage of the batch, and mIoU where it was scored."""
     figure = go.Figure()
-    for colour, level in zip(COLOURS, ("feature", "prediction"), strict=False):
-        for dash, name in (("solid", "rate"), ("dot", "coverage")):
-            points = [
-                (record["step"], 100 * record["association"][level][name]) for record in records if level in record["association"]
-            ]
-            if points:
-                x, y = zip(*points, strict=True)
-                title = f"{'Cycle rate' if name == 'rate' else 'Coverage'}, {level}s"
-                figure.add_scatter(x=x, y=y, name=title, line={"color": colour, "dash": dash, "width": 1.4})
-    for colour, domain in zip(COLOURS[2:], ("source", "target"), strict=False):
-        scored = [
-            (record["step"], record["scores"][domain]["miou"]) for record in records if domain in (record.get("scores") or {})
-        ]
-        if scored:
-            x, y = zip(*scored, strict=True)
-            title = "mIoU, held-out source" if domain == "source" else "mIoU, target (scored on labels)"
-            figure.add_scatter(x=x, y=y, name=title, mode="lines+markers", line={"color": colour, "width": 2.4})
+    for curve in trace_shares(records):
+        line = {"color": COLOURS[_FIRST_COLOURS[curve.kind] + curve.place], **_LINES[curve.kind]}
+        mode = "lines+markers" if curve.kind == "miou" else "lines"
+        figure.add_scatter(x=curve.steps, y=curve.values, name=_name(curve), line=line, mode=mode)
     figure.update_yaxes(range=[0, 100])
     return _lay_out(figure, "Cycles, coverage and scores", "Per cent")
 
 
+def _name(curve: Curve) -> str:
+    if curve.kind == "miou":
+        return "mIoU, held-out source" if curve.of == "source" else "mIoU, target (scored on labels)"
+    return f"{'Cycle rate' if curve.kind == 'rate' else 'Coverage'}, {curve.of}s"
+
+
+_FIRST_COLOURS = {"rate": 0, "coverage": 0, "miou": 2}
+_LINES = {"rate": {"width": 1.4}, "coverage": {"width": 1.4, "dash": "dot"}, "miou": {"width": 2.4}}
 _HOVER = "step %{x}: %{customdata:.3f} (%{y:.2f} of the first)<extra>%{fullData.name}</extra>"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +17,13 @@ from pca_core.analysis.live_features import compress_features
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset, read_image, read_label, resize_image
-from pca_core.data.conventions import CONVENTIONS, make_id_map
 from pca_core.device import pick_device
-from pca_core.inference import Segmentation, make_pair, segment
+from pca_core.feature_store import MAX_BYTES, FeatureStore, segment_once
+from pca_core.inference import Segmentation, make_pair
+from pca_core.many.images import hash_file
 from pca_core.models import Checkpoint, load_checkpoint
-from pca_core.types import Domain, FeaturePair, LabelSpace, Sample
+from pca_core.runs.store import default_root
+from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
 THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
@@ -31,11 +35,17 @@ def freeze_garbage_collector() -> None:
     gc.freeze()
 
 
-def get_dataset(folder: str, side: Domain, unknown: str = "error", space: LabelSpace | None = None) -> FolderDataset:
-    """A data set in any layout, listed anew when files came or went; its labels in ``space`` where they can be translated."""
+def get_dataset(
+    folder: str, side: Domain, unknown: str = "error", space: LabelSpace | None = None, convention: str = ""
+) -> FolderDataset:
+    """A data set in any layout, listed anew when files came or went; its labels in ``space`` where they can be translated.
+
+    Args:
+        convention: What its ids stand for, a name in ``CONVENTIONS``; "" for what the folder itself says.
+    """
     watched = _watched_paths()
     stamps = tuple(_stamp(path) for path in watched.get(folder, ()))
-    dataset = _open_dataset(folder, side, unknown, space, stamps)
+    dataset = _open_dataset(folder, side, unknown, space, convention, stamps)
     watched[folder] = tuple(map(str, dataset.listing.watched))
     return dataset
 
@@ -47,53 +57,42 @@ def _watched_paths() -> dict[str, tuple[str, ...]]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _open_dataset(folder: str, side: Domain, unknown: str, space: LabelSpace | None, stamps: tuple[int, ...]) -> FolderDataset:
-    return open_dataset(folder, domain=side, unknown=unknown, model_space=space)
+def _open_dataset(
+    folder: str, side: Domain, unknown: str, space: LabelSpace | None, convention: str, stamps: tuple[int, ...]
+) -> FolderDataset:
+    return open_dataset(folder, domain=side, unknown=unknown, model_space=space, convention=convention or None)
 
 
-def read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace) -> Sample:
+def read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, convention: str = "") -> Sample:
     """One image of a data set with its label, in the classes of ``space`` where it can be, read anew when the image changed.
 
     Raises:
         InputError: When it is not there any more or cannot be read.
     """
-    dataset = get_dataset(folder, side, unknown, space)
+    dataset = get_dataset(folder, side, unknown, space, convention)
     if name not in dataset.names:
         raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
-    return _read_sample(folder, side, name, unknown, space, _stamp(str(dataset.image_path(name))))
+    return _read_sample(folder, side, name, unknown, space, convention, _stamp(str(dataset.image_path(name))))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, stamp: int) -> Sample:
-    dataset = get_dataset(folder, side, unknown, space)
+def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, convention: str, stamp: int) -> Sample:
+    dataset = get_dataset(folder, side, unknown, space, convention)
     return dataset[dataset.names.index(name)]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def decode_upload(
-    name: str, side: Domain, image: bytes, label: bytes | None, space: LabelSpace, unknown: str, convention: str = ""
-) -> Sample:
+def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, space: LabelSpace) -> Sample:
+    """What was uploaded and re-encoded: both files are ours."""
     pixels = read_image(image)
-    ids = None if label is None else read_upload_label(label, space, unknown, convention, size=pixels.shape[:2])
-    return Sample(name, side, pixels, ids, None if ids is None else space)
+    if label is None:
+        return Sample(name, side, pixels)
+    ids = read_label(label, replace(space, ignore_index=IGNORE_INDEX), size=pixels.shape[:2]).ids
+    return Sample(name, side, pixels, ids, space)
 
 
-def read_upload_label(
-    label: bytes, space: LabelSpace, unknown: str, convention: str, *, size: tuple[int, int], name: str | None = None
-) -> np.ndarray:
-    """(H, W) class indices of an uploaded label map.
-
-    Args:
-        convention: What its ids stand for, a name in ``CONVENTIONS``: they become classes of ``space`` by name, or 255 where it
-            has no such class. "" for class indices of ``space``.
-    """
-    id_map = make_id_map(space, CONVENTIONS[convention]) if convention else None
-    return read_label(label, space, id_map=id_map, unknown=unknown, size=size, name=name).ids
-
-
-def get_thumbnail(folder: str, side: Domain, name: str) -> bytes:
-    """A small JPEG of an image in a folder, made anew when the image changed."""
-    path = str(get_dataset(folder, side).image_path(name))
+def get_thumbnail(path: str) -> bytes:
+    """A small JPEG of an image file, made anew when the image changed."""
     return _shrink(path, _stamp(path))
 
 
@@ -131,7 +130,22 @@ def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
-    return segment(get_checkpoint(checkpoint_path), _image)
+    """From memory, else from the disk, else by the net."""
+    checkpoint, checkpoint_hash = get_checkpoint(checkpoint_path), hash_file(Path(checkpoint_path))
+    is_same_file = _stamp(checkpoint_path) == stamp  # not replaced while it was being read
+    return segment_once(get_feature_store(), checkpoint, checkpoint_hash if is_same_file else "", _image, image_hash)
+
+
+@st.cache_resource(show_spinner=False)
+def get_feature_store() -> FeatureStore:
+    """Features of images on disk, beside the runs; ``$CYCLELENS_FEATURE_GB`` says how many GB of them, 0 for none."""
+    given = os.environ.get("CYCLELENS_FEATURE_GB", "")
+    try:
+        max_bytes = int(float(given) * 10**9) if given else MAX_BYTES
+    except (ValueError, OverflowError):
+        logging.getLogger(__name__).warning("CYCLELENS_FEATURE_GB must be a number of gigabytes, got %r: not used.", given)
+        max_bytes = MAX_BYTES
+    return FeatureStore(default_root() / "features", max_bytes)
 
 
 @dataclass(frozen=True)
@@ -139,12 +153,17 @@ class Pair:
     """The chosen pair as the pages need it; ``key`` changes when anything in it does."""
 
     key: str
+    checkpoint_path: str
     source: Sample
     target: Sample
     label_space: LabelSpace
     analysis: PairAnalysis
     panes: tuple[ImagePane, ImagePane]
     packed_images: bytes
+
+    def count_pixels(self, side: Domain) -> int:
+        """Feature pixels of an image."""
+        return math.prod(self.analysis.pair.source_size if side == "source" else self.analysis.pair.target_size)
 
 
 def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: AssociationConfig) -> Pair:
@@ -194,7 +213,7 @@ def _make_base(key: str, _source: Sample, _target: Sample, _path: str) -> Pair:
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
     _check_size(pair)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
-    return Pair(key, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
+    return Pair(key, _path, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
 
 
 def _check_size(pair: FeaturePair) -> None:

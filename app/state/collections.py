@@ -35,10 +35,41 @@ def open_folder(side: Domain, wanted: str) -> None:
     """Browse a folder by path or name, and tell its name in the field.
 
     Raises:
-        InputError: When it holds no images; the old folder stays.
+        InputError: When it holds no images or its labels have no names; the old folder stays.
     """
     streets = find_streets(wanted.strip())
-    session.set_folder(side, wanted if streets is None else str(streets))
+    folder = session.expand_path(wanted) if streets is None else str(streets)
+    st.session_state.pop(_nameless_key(side), None)
+    try:
+        session.set_folder(side, folder)
+    except InputError as error:
+        if error.code == "CLASSES_NOT_FOUND":
+            st.session_state[_nameless_key(side)] = folder
+        raise
+
+
+def find_nameless(side: Domain) -> str | None:
+    """The folder that was to be opened last, where nothing says what its labels stand for."""
+    return st.session_state.get(_nameless_key(side))
+
+
+def read_ids_as(side: Domain, folder: str, convention: str) -> None:
+    """Open a folder with another reading of its label ids.
+
+    Raises:
+        InputError: When it cannot be opened so; all stays as it was.
+    """
+    before = session.get_convention(side, folder)
+    session.set_convention(side, folder, convention)
+    try:
+        open_folder(side, folder)
+    except InputError:
+        session.set_convention(side, folder, before)
+        raise
+
+
+def _nameless_key(side: Domain) -> str:
+    return f"{side}_nameless"
 
 
 def prepare_field(side: Domain) -> str:
@@ -69,7 +100,7 @@ def list_images(side: Domain, folder: str, search: str) -> Shown:
     Raises:
         InputError: When the folder is not there any more.
     """
-    names = tuple(uploads.get_uploads(side)) if folder == UPLOADS else cache.get_dataset(folder, side).names
+    names = tuple(uploads.get_uploads(side)) if folder == UPLOADS else session.list_folder(side, folder).names
     words = search.lower().split()
     return Shown(folder, tuple(name for name in names if all(word in name.lower() for word in words)), len(names))
 
@@ -96,10 +127,10 @@ def get_thumbnail(side: Domain, choice: Choice) -> bytes:
         InputError: When it cannot be read.
     """
     if choice.folder != UPLOADS:
-        dataset = cache.get_dataset(choice.folder, side)
+        dataset = session.list_folder(side, choice.folder)
         if choice.name not in dataset.names:
             raise InputError("IMAGE_NOT_FOUND", f"There is no image {choice.name} any more.")
-        return cache.get_thumbnail(choice.folder, side, choice.name)
+        return cache.get_thumbnail(str(dataset.image_path(choice.name)))
     upload = uploads.get_uploads(side).get(choice.name)
     if upload is None:
         raise InputError("UPLOAD_GONE", f"The upload {choice.name} is no longer kept in this session. Upload it again.")
@@ -112,18 +143,24 @@ def lacks_label(side: Domain) -> bool:
     if choice.folder == UPLOADS:
         upload = uploads.get_uploads(side).get(choice.name)
         return upload is not None and upload.label is None
-    return choice.name not in cache.get_dataset(choice.folder, side).listing.labels
+    return choice.name not in session.list_folder(side, choice.folder).listing.labels
+
+
+def has_own_labels(side: Domain, folder: str) -> bool:
+    """Whether a folder that did not come with CycleLens has label maps: what their ids stand for can then be said."""
+    return Path(folder).parent != STREETS and session.list_folder(side, folder).has_labels
 
 
 def find_mismatch(side: Domain, folder: str, space: LabelSpace) -> str | None:
     """Why the labels of a folder do not fit the net, in one sentence; None where they do, or where there are none."""
     if folder == UPLOADS:
         return None  # read in the classes of the net when they came
-    dataset = cache.get_dataset(folder, side, "error", space)
+    dataset = cache.get_dataset(folder, side, "error", space, session.get_convention(side, folder))
     own = dataset.label_space
     if not dataset.has_labels or own is None or own.class_names == space.class_names:
         return None
     return (
         f"These labels are {own.name} ({own.num_classes} classes), but the checkpoint speaks {space.name} "
-        f"({space.num_classes} classes): they cannot be used together, so choose another checkpoint or folder."
+        f"({space.num_classes} classes): they cannot be used together. Choose another checkpoint or folder, or say above what "
+        "their ids are."
     )

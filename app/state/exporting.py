@@ -24,7 +24,7 @@ def get_view(pair: Pair, pixel: tuple[Domain, int], switches: dict):
     """The pair as it is looked at now; ``switches`` are fields of :class:`pca_core.figures.view.Switches`."""
     from pca_core.figures.view import Switches, View
 
-    checkpoint = cache.get_checkpoint(session.get_checkpoint_path())
+    checkpoint = cache.get_checkpoint(pair.checkpoint_path)
     return View(pair.analysis, pair.source, pair.target, checkpoint, pixel, Switches(**switches))
 
 

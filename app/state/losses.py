@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from app.state import cache, session
+from app.state import cache
 from app.state.cache import Pair
 from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS, Reach, Reading, measure_reach, read_ledger
@@ -26,8 +26,9 @@ class LossFindings:
 def get_findings(pair: Pair, alpha: float) -> LossFindings:
     """The ledger with ``alpha`` and without aggregation; both levels of association are in it, whatever the switch says."""
     config = replace(pair.analysis.config, level="feature")
-    path = session.get_checkpoint_path()
-    aggregated, plain = (_write(pair.key, replace(config, alpha=one), pair.analysis.pair, path) for one in (alpha, 0.0))
+    aggregated, plain = (
+        _write(pair.key, replace(config, alpha=one), pair.analysis.pair, pair.checkpoint_path) for one in (alpha, 0.0)
+    )
     return LossFindings(aggregated, plain)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.state import address
+from app.state.cache import Pair
 from pca_core.types import Domain
 
 MAX_UNDO = 50
@@ -39,6 +40,18 @@ def forget() -> None:
     """Let go of the pin and of those before it: they mean nothing on other images."""
     st.session_state["pixels_before"] = []
     st.session_state["pixel"] = None
+
+
+def drop_misfit(pair: Pair) -> str | None:
+    """Let go of a pin that lies outside these images; the sentence to say then."""
+    pixel = get_pixel()
+    if pixel is None or pixel[1] < (count := pair.count_pixels(pixel[0])):
+        return None
+    forget()
+    return (
+        f"The pinned pixel was let go: the {pixel[0]} image has feature pixels 0 to {count - 1}, and it was {pixel[1]}. "
+        "Click the pixel that you want."
+    )
 
 
 def describe() -> dict[str, str]:

@@ -61,8 +61,7 @@ def read_probes(address: Mapping[str, str]) -> tuple[tuple[Probe, ...], int]:
 
 def drop_misfits(pair: Pair) -> str | None:
     """Let go of probes that lie outside these images; one sentence when any were, or when the address held what is no probe."""
-    height_width = {"source": pair.analysis.pair.source_size, "target": pair.analysis.pair.target_size}
-    sizes = {side: height * width for side, (height, width) in height_width.items()}
+    sizes = {side: pair.count_pixels(side) for side in ("source", "target")}
     probes = list_probes()
     fitting = tuple(probe for probe in probes if probe.index < sizes[probe.side])
     refused = st.session_state.pop("probes_refused", 0) + len(probes) - len(fitting)

@@ -47,10 +47,12 @@ def select(run_id: str | None) -> None:
 
 
 def take_uploads(files: list) -> Intake:
-    """Keep uploaded target images; remembered for this session."""
-    intake = take_images(get_supervisor().store.root, [(file.name, file.getvalue()) for file in files])
-    st.session_state["adapt_uploads"] = intake
-    return intake
+    """Keep uploaded target images; remembered for this session, so that the same files are not read at each rerun."""
+    key = [file.file_id for file in files]
+    if st.session_state.get("adapt_files_taken") != key or get_uploads() is None:
+        intake = take_images(get_supervisor().store.root, [(file.name, file.getvalue()) for file in files])
+        st.session_state["adapt_uploads"], st.session_state["adapt_files_taken"] = intake, key
+    return get_uploads()
 
 
 def get_uploads() -> Intake | None:

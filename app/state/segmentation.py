@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.state import cache, session
+from app.state import cache
 from app.state.cache import Pair
 from pca_core.analysis.inference_change import InferenceChange, compare_inference
 from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
@@ -33,7 +33,7 @@ def get_findings(pair: Pair, alpha: float) -> dict[Domain, SideFindings]:
 def get_side(pair: Pair, side: Domain, alpha: float) -> SideFindings:
     """One side, aggregated with ``alpha``."""
     sample = pair.source if side == "source" else pair.target
-    return _find(pair.key, side, alpha, pair.analysis, sample, session.get_checkpoint_path())
+    return _find(pair.key, side, alpha, pair.analysis, sample, pair.checkpoint_path)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Segmenting the pair both ways …")

@@ -73,9 +73,10 @@ def ask(shown: Shown, count: int) -> Question:
         stamp = "|".join(kept[name].content for name in names)
     else:
         space = cache.get_checkpoint(path).label_space
-        dataset = cache.get_dataset(shown.folder, "source", _unknown(), space)
+        convention = session.get_convention("source", shown.folder)
+        dataset = cache.get_dataset(shown.folder, "source", _unknown(), space, convention)
         sources = dataset.subset(names)
-        stamp = f"{shown.folder}|{_unknown()}|{sources.fingerprint}"
+        stamp = f"{shown.folder}|{_unknown()}|{convention}|{sources.fingerprint}"
     config = session.get_config()
     label = "" if target.label is None else content_hash(target.label)
     parts = [content_hash(target.image), label, stamp, path, str(Path(path).stat().st_mtime_ns), repr(config)]

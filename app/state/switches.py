@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import streamlit as st
 
-NO_SWITCHES = frozenset({"source_from", "target_from", "top_k"})
+NO_SWITCHES = frozenset({"source_from", "target_from", "source_ids", "target_ids", "top_k"})
 MAX_CARRIED, MAX_NAME, MAX_VALUE = 20, 40, 400
 
 Value = bool | int | float | str | tuple[str, ...]

@@ -1,37 +1,60 @@
-"""Images that a person uploaded: kept as bytes, for this session only, bounded in number and size a side."""
+"""Images that a person uploaded: decoded by a limited child, kept re-encoded, for this session only, within bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import Literal
 
 import streamlit as st
 
 from app.state import cache, session
-from pca_core.checks import InputError, shorten
-from pca_core.data import content_hash, read_image
+from pca_core.checks import InputError, tidy
+from pca_core.data import content_hash, encode_png, read_image
+from pca_core.data.archives import Part, unpack
+from pca_core.data.conventions import CONVENTIONS, make_id_map, parse_ids
+from pca_core.data.decoders import DECODERS
+from pca_core.data.untrusted import check_file, take_image, take_label
 from pca_core.types import Domain, LabelSpace
 
-MAX_UPLOADS = 60  # per side and session
-MAX_BYTES = 100 * 2**20  # likewise, images and labels together
+MAX_UPLOADS = 250  # per side and session: what one archive may bring
+MAX_BYTES = 200 * 2**20  # likewise, images and labels together, as they are kept
 
 File = tuple[str, bytes]
 """Name (for messages and pairing only) and bytes."""
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How label maps are read.
+
+    Attributes:
+        unknown: What happens to ids that are no class of the checkpoint.
+        convention: What the ids stand for, a name in ``CONVENTIONS``: they become classes of the checkpoint by name, or 255 where
+            it has no such class. "" for class indices of the checkpoint.
+        wrong_size: What happens to a label map that has not the size of its image.
+        by_hand: What further ids stand for, as :func:`~pca_core.data.conventions.parse_ids` reads it.
+    """
+
+    unknown: Literal["error", "ignore"] = "error"
+    convention: str = ""
+    wrong_size: Literal["error", "nearest"] = "error"
+    by_hand: str = ""
+
+
+@dataclass(frozen=True)
 class Upload:
-    """An uploaded image and its label map as the browser sent them, and the classes that the label was read in."""
+    """An uploaded image and its class indices, both as PNG files of ours, and the classes.
+
+    ``origin`` tells from which files it came and how they were read.
+    """
 
     name: str
     image: bytes
     label: bytes | None
     label_space: LabelSpace
-    unknown: Literal["error", "ignore"]
-    convention: str = ""  # see :func:`app.state.cache.read_upload_label`
+    origin: str = ""
 
     @property
     def num_bytes(self) -> int:
@@ -39,10 +62,8 @@ class Upload:
 
     @cached_property
     def content(self) -> str:
-        """Changes when the image, its label or how it is read does."""
-        return content_hash(
-            "|".join([content_hash(self.image), content_hash(self.label or b""), self.unknown, self.convention]).encode()
-        )
+        """Changes when the image or its label does."""
+        return content_hash("|".join([content_hash(self.image), content_hash(self.label or b"")]).encode())
 
     @cached_property
     def thumbnail(self) -> bytes:
@@ -50,93 +71,125 @@ class Upload:
         return cache.make_thumbnail(read_image(self.image, name=self.name))
 
 
+def prepare() -> None:
+    """Start the process that decodes, so that it is there when files are."""
+    DECODERS.warm_up()
+
+
 def add_uploads(
-    side: Domain,
-    images: Sequence[File],
-    labels: Sequence[File],
-    unknown: Literal["error", "ignore"] = "error",
-    convention: str = "",
-) -> tuple[int, tuple[str, ...]]:
+    side: Domain, images: Sequence[File], labels: Sequence[File], reading: Reading | None = None
+) -> tuple[int, int, tuple[str, ...]]:
     """Keep what can be used of uploaded files for this session and choose the first; the oldest give way beyond the bounds.
 
     Args:
         side: Where they belong.
-        images: To keep.
+        images: To keep; zip files of images and label maps among them.
         labels: Each belongs to the image of the same name without its ending; a single one to a single image in any case.
-        unknown: What to do with label ids that are no class of the checkpoint.
-        convention: What the ids stand for, a name in ``CONVENTIONS``; "" for class indices of the checkpoint.
+        reading: How label maps are read; by default all that is odd is refused.
 
     Returns:
-        How many images were kept, and a sentence for each file that was not.
+        How many images were kept, of how many, and a sentence for each file that was not.
 
     Raises:
-        InputError: ``UPLOAD_MANY`` beyond :data:`MAX_UPLOADS`; nothing is kept then.
+        InputError: ``UPLOAD_MANY`` beyond :data:`MAX_UPLOADS`, ``ZIP_…`` for an archive that is not as it should be,
+            ``LABEL_ID_MAP`` for ids by hand that cannot be read; nothing is kept then.
     """
-    if len(images) > MAX_UPLOADS:
+    parts = list(unpack(images))
+    waiting = [part for part in parts if not part.is_label]
+    waiting_labels = [part for part in parts if part.is_label] + list(unpack(labels))
+    if len(waiting) > MAX_UPLOADS:
         raise InputError(
-            "UPLOAD_MANY", f"At most {MAX_UPLOADS} images can be uploaded at once, got {len(images)}. Open a folder instead."
+            "UPLOAD_MANY", f"At most {MAX_UPLOADS} images can be uploaded at once, got {len(waiting)}. Open a folder instead."
         )
-    of_image, refused = _pair_labels(images, labels)
-    space = cache.get_checkpoint(session.get_checkpoint_path()).label_space
+    of_image, refused = _pair_labels(waiting, waiting_labels)
+    taker = _Taker(side, cache.get_checkpoint(session.get_checkpoint_path()).label_space, reading or Reading())
     kept: dict[str, Upload] = {}
-    for image, label in zip(images, of_image, strict=True):
+    for image, label in zip(waiting, of_image, strict=True):
         try:
-            key, upload = _read(side, image, label, partial(Upload, label_space=space, unknown=unknown, convention=convention))
-            _check_room(kept, upload, image[0])
+            upload = taker.take(image, label)
+            _check_room(kept, upload, image.name)
         except InputError as error:
             refused.append(str(error))
         else:
-            kept[key] = upload
+            kept[upload.name] = upload
     if kept:
         _keep(st.session_state["uploads"][side], kept)
         session.choose(side, session.UPLOADS, next(iter(kept)))
-    return len(kept), tuple(refused)
+    return len(kept), len(waiting), tuple(refused)
 
 
-def _pair_labels(images: Sequence[File], labels: Sequence[File]) -> tuple[list[File | None], list[str]]:
+def _pair_labels(images: Sequence[Part], labels: Sequence[Part]) -> tuple[list[Part | None], list[str]]:
     """The label map of each image, and a sentence for each label map that is left over."""
     if len(images) == len(labels) == 1:
         return list(labels), []
-    by_stem = {Path(name).stem: (name, data) for name, data in labels}
-    found = [by_stem.get(Path(name).stem) for name, _ in images]
-    stems = {Path(name).stem for name, _ in images}
-    lonely = [name for name, _ in labels if Path(name).stem not in stems]
-    return found, [
-        f"Label map {shorten(name, 60)} belongs to none of the images: give it the name of its image." for name in lonely
+    by_stem = {label.stem: label for label in labels}
+    stems = {image.stem for image in images}
+    return [by_stem.get(image.stem) for image in images], [
+        f"Label map {tidy(label.name)} belongs to none of the images: give it the name of its image."
+        for label in labels
+        if label.stem not in stems
     ]
 
 
-def _read(side: Domain, image: File, label: File | None, make: Callable[..., Upload]) -> tuple[str, Upload]:
-    """The key and what is kept; ``make`` knows how labels are read."""
-    name, data = image
-    if side == "source" and label is None:
-        raise InputError(
-            "UPLOAD_LABEL",
-            f"Source image {shorten(name, 60)} needs a label map of the same name and size: cycles are judged by it. Add one.",
-        )
-    pixels = read_image(data, name=name)
-    key = f"{Path(name).stem[:40]} {content_hash(data)[:6]}"
-    upload = make(key, data, None if label is None else label[1])
-    if label is not None:
-        cache.read_upload_label(
-            label[1], upload.label_space, upload.unknown, upload.convention, size=pixels.shape[:2], name=label[0]
-        )
-    upload.__dict__["thumbnail"] = cache.make_thumbnail(pixels)  # while the pixels are here
-    return key, upload
+class _Taker:
+    """Takes one image after the other in the same way; what this session has taken already is not decoded again."""
+
+    def __init__(self, side: Domain, space: LabelSpace, reading: Reading) -> None:
+        self._side, self._space, self._reading = side, space, reading
+        names = CONVENTIONS.get(reading.convention)
+        self._id_map = None if names is None else make_id_map(space, names)
+        self._further_ids = parse_ids(reading.by_hand, space)
+        self._known = {upload.origin: upload for uploads in st.session_state["uploads"].values() for upload in uploads.values()}
+
+    def take(self, image: Part, label: Part | None) -> Upload:
+        if self._side == "source" and label is None:
+            raise InputError(
+                "UPLOAD_LABEL",
+                f"Source image {tidy(image.name)} needs a label map of the same name and size: cycles are judged by it. Add one.",
+            )
+        data, ids = image.read(), None if label is None else label.read()
+        sha256 = check_file(data, image.name)
+        name = f"{tidy(image.stem, 40)} {sha256[:6]}"
+        parts = [name, sha256, "" if label is None else check_file(ids, label.name), repr(self._reading), repr(self._space)]
+        origin = content_hash("|".join(parts).encode())
+        if origin not in self._known:
+            self._known[origin] = self._read(name, origin, (image.name, data), None if label is None else (label.name, ids))
+        return self._known[origin]
+
+    def _read(self, name: str, origin: str, image: File, label: File | None) -> Upload:
+        taken, ids = take_image(image[1], image[0]), None
+        if label is not None:
+            ids = take_label(
+                label[1],
+                label[0],
+                self._space,
+                id_map=self._id_map,
+                further_ids=self._further_ids,
+                unknown=self._reading.unknown,
+                size=taken.pixels.shape[:2],
+                wrong_size=self._reading.wrong_size,
+            ).ids
+        upload = Upload(name, taken.encode(), None if ids is None else encode_png(ids), self._space, origin)
+        upload.__dict__["thumbnail"] = cache.make_thumbnail(taken.pixels)  # while the pixels are here
+        return upload
 
 
 def _check_room(kept: dict[str, Upload], upload: Upload, name: str) -> None:
-    if sum(other.num_bytes for other in kept.values()) + upload.num_bytes > MAX_BYTES:
+    if _count_bytes(kept.values()) + upload.num_bytes > MAX_BYTES:
         raise InputError(
-            "UPLOAD_ROOM", f"{shorten(name, 60)} goes beyond {MAX_BYTES // 2**20} MB of uploads at once. Open a folder instead."
+            "UPLOAD_ROOM", f"{tidy(name)} goes beyond {MAX_BYTES // 2**20} MB of uploads at once. Open a folder instead."
         )
+
+
+def _count_bytes(uploads: Iterable[Upload]) -> int:
+    return sum(upload.num_bytes for upload in uploads)
 
 
 def _keep(uploads: dict[str, Upload], new: dict[str, Upload]) -> None:
     for key, upload in new.items():
         uploads.pop(key, None)
         uploads[key] = upload
-    while len(uploads) > MAX_UPLOADS or sum(upload.num_bytes for upload in uploads.values()) > MAX_BYTES:
+    while len(uploads) > MAX_UPLOADS or _count_bytes(uploads.values()) > MAX_BYTES:
         uploads.pop(next(iter(uploads)))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from app.state import cache
+from app.state import aggregation, associations, cache, features, losses, segmentation
+from app.state.cache import Pair
 from app.state.defaults import BUILT_IN, read_defaults
+from pca_core.analysis.pair_summary import vary_switches
+from pca_core.analysis.spreading import reference_alpha
 from pca_core.association import AssociationConfig, explain_pixel, suggest_pixel
 
 
-def open_default_pair() -> None:
+def open_default_pair() -> Pair:
     """Everything that the first picture needs, with the first image of each folder.
 
     Raises:
@@ -23,3 +26,18 @@ def open_default_pair() -> None:
     cache.get_packed_features(pair)
     first = suggest_pixel(pair.analysis.association, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
     explain_pixel(pair.analysis, first, with_soft_cycle=False)  # keeps what the pages' stage ladder borrows
+    return pair
+
+
+def fill_pages(pair: Pair) -> None:
+    """What each page shows of a pair at first, the slowest ones first: some six seconds on two cores."""
+    config = pair.analysis.config
+    alpha = reference_alpha(config)
+    losses.get_findings(pair, alpha)
+    aggregation.get_findings(pair, alpha)
+    aggregation.get_effects(pair)
+    associations.get_findings(pair)
+    for other in (config, *vary_switches(config).values()):
+        associations.get_totals(pair, other)
+    segmentation.get_findings(pair, alpha)
+    features.get_map(features.get_findings(pair), "pca")

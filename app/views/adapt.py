@@ -11,6 +11,7 @@ from app.text import escape
 from app.views import run_live
 from pca_core.adaptation import AdaptationConfig
 from pca_core.checks import InputError
+from pca_core.data.archives import MAX_BYTES as MAX_ZIP_BYTES
 from pca_core.runs import DataChoice, RunRequest
 from pca_core.runs.preflight import Preflight
 from pca_core.types import Domain
@@ -109,8 +110,9 @@ def _target() -> DataChoice | None:
         return DataChoice(folder) if folder.strip() else None
     files = st.file_uploader(
         "Images of your domain, thirty or more",
-        ["png", "jpg", "jpeg", "tif", "tiff", "webp"],
+        ["png", "jpg", "jpeg", "tif", "tiff", "webp", "zip"],
         accept_multiple_files=True,
+        max_upload_size=MAX_ZIP_BYTES >> 20,
         key="adapt_files",
     )
     if not files:

@@ -33,7 +33,6 @@ def render() -> None:
     pair = open_pair()
     if pair is None:
         return
-    show_totals(pair)
     _pairs(pair)
 
 
@@ -52,6 +51,7 @@ def _pairs(pair: cache.Pair) -> None:
         st.caption(_say(len(drawn), len(chosen), len(found.pairs), keep.min_margin, cell, space.class_names))
     switches = {"lines": int(count) or 1000, "line_colour": colouring, "keep": replace(keep, flow=flow, cell=cell), "flow": flow}
     _images(pair, chosen, drawn, switches)
+    show_totals(pair)
     pair_charts.show(pair, found, in_matrix, chosen, flow, cell)
 
 

@@ -23,8 +23,8 @@ def open_pair() -> cache.Pair | None:
     try:
         config = association_controls()
         pair = session.get_pair(config)
-        if misfits := probes.drop_misfits(pair):
-            st.warning(misfits)
+        for sentence in filter(None, (pins.drop_misfit(pair), probes.drop_misfits(pair))):
+            st.warning(sentence)
         session.write_address()
         return pair
     except (InputError, ValueError) as error:
@@ -97,12 +97,9 @@ def _undo() -> None:
 
 def get_pixel(pair: cache.Pair) -> tuple[Side, int]:
     """The pinned pixel when it lies on these maps, else a telling one."""
-    found = pair.analysis.association
-    pixel = pins.get_pixel()
-    if pixel is not None:
-        height, width = found.source_size if pixel[0] == "source" else found.target_size
-        if pixel[1] < height * width:
-            return pixel
+    found, pixel = pair.analysis.association, pins.get_pixel()
+    if pixel is not None and pixel[1] < pair.count_pixels(pixel[0]):
+        return pixel
     return "source", suggest_pixel(found, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
 
 

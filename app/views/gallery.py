@@ -12,11 +12,12 @@ from app.state.collections import Shown
 from app.state.defaults import BUILT_IN_NAMES
 from app.state.session import UPLOADS, Choice
 from app.text import escape
-from app.views.upload_form import upload_form
+from app.views.upload_form import READINGS, READINGS_HELP, upload_form
 from pca_core.checks import InputError
 from pca_core.data.streets import PREFIX
 from pca_core.types import Domain, LabelSpace
 
+FOLDER_READINGS = READINGS | {"": "What the folder says: its layout, or classes.json"}
 STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>"
 
 
@@ -43,6 +44,7 @@ def gallery(side: Domain, space: LabelSpace | None) -> Shown | None:
         with left:
             _choose_folder(side)
         folder = session.get_folder(side)
+        _choose_ids(side, collections.find_nameless(side) or folder)
     try:
         if space is not None and (sentence := collections.find_mismatch(side, folder, space)):
             st.warning(escape(sentence))
@@ -81,6 +83,26 @@ def _choose_folder(side: Domain) -> None:
             lambda: collections.open_folder(side, wanted)
         ):
             st.rerun()  # what is above the form tells the folder too
+
+
+def _choose_ids(side: Domain, folder: str) -> None:
+    """What the ids in label files stand for, where a folder of one's own does not say it, or says it wrongly."""
+    try:
+        if folder == session.get_folder(side) and not collections.has_own_labels(side, folder):
+            return
+    except InputError:  # the folder went away: the gallery says so
+        return
+    picked = st.selectbox(
+        f"Label ids of {escape(Path(folder).name)} are",
+        list(FOLDER_READINGS),
+        index=list(FOLDER_READINGS).index(session.get_convention(side, folder)),
+        format_func=FOLDER_READINGS.get,
+        key=f"{side}_ids {folder}",
+        help=READINGS_HELP,
+    )
+    if picked != session.get_convention(side, folder) and attempt(lambda: collections.read_ids_as(side, folder, picked)):
+        session.write_address()
+        st.rerun()
 
 
 def _search(side: Domain, folder: str) -> str:

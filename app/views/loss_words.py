@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.figures.curves import LOSS_NAMES
 from app.state.losses import LossView
 from app.text import escape
 from pca_core.analysis.loss_ledger import ASSOCIATIONS, TERMS
 from pca_core.analysis.loss_readings import PICKS, PixelEntry, measure_concentration
+from pca_core.losses.names import TERM_NAMES, within_sentence
 from pca_core.types import LabelSpace
 
-NAMES = {
-    **{name: LOSS_NAMES[name] for name in TERMS if name in LOSS_NAMES},
-    "source_smoothing": "Smoothing, source",
-    "target_smoothing": "Smoothing, target",
-}
+NAMES = {name: TERM_NAMES[name] for name in TERMS}
 PICK_NAMES = {"all": "Whole objective", "associations": "Both associations", **NAMES}
 FORMULAS = {
     "cross_entropy": "Mean of −log P_i,y over labelled source pixels: how improbable the net finds the right class. Here on the "
@@ -79,10 +75,5 @@ def explain_pixel_entries(entries: Sequence[PixelEntry], label: int | None, spac
     pays = "pays nothing"
     if paid:
         which = "most" if len(paid) > 1 else "all"
-        pays = f"pays {whole.paid:.2g} × an even share, {which} of it for {_inside(NAMES[paid[0].name])}".replace("-", "−")
+        pays = f"pays {whole.paid:.2g} × an even share, {which} of it for {within_sentence(paid[0].name)}".replace("-", "−")
     return f"{own} · {pays} · gradient {whole.gradient:.3g} × the mean"
-
-
-def _inside(name: str) -> str:
-    """A name in the middle of a sentence."""
-    return name if name == NAMES["lovasz"] else name[0].lower() + name[1:]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from base64 import b64encode
-from pathlib import Path
 
 import streamlit as st
 
+from app.places import STREETS
 from app.warmup import WARM_UP
 
 SECONDS_BETWEEN = 0.05
-STREETS = Path(__file__).resolve().parents[2] / "assets" / "streets"  # the data sets' own module would load the libraries
 FOLDERS = {"source": ("Source", STREETS / "noon" / "images"), "target": ("Target", STREETS / "dusk-rain" / "images")}
 
 

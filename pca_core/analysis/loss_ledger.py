@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 import torch
@@ -29,7 +30,6 @@ TERMS: dict[str, Domain] = {
 }
 """The terms, named as in :class:`~pca_core.losses.LossWeights`, and whose pixels pay each."""
 ASSOCIATIONS = ("feature_association", "prediction_association")
-CHANNELS = 64  # multiplied in double precision at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +174,10 @@ def _smooth(logits: Tensor) -> _Account:
 
 
 def _multiply(gradients: dict[str, Tensor]) -> PixelGradients:
-    """Dot products of (C, h, w) gradients at every pixel, some channels at a time."""
-    first = next(iter(gradients.values()))
-    products = first.new_zeros(*first.shape[1:], len(gradients), len(gradients), dtype=torch.float64)
-    for start in range(0, len(first), CHANNELS):
-        part = torch.stack([gradient[start : start + CHANNELS] for gradient in gradients.values()]).double()
-        products += torch.einsum("achw,bchw->hwab", part, part)
-    return PixelGradients(tuple(gradients), products.cpu().numpy())
+    """Dot products of (C, h, w) gradients at every pixel, two terms at a time: an einsum over all took five times as long."""
+    parts = list(gradients.values())
+    products = parts[0].new_zeros(len(parts), len(parts), *parts[0].shape[1:], dtype=torch.float64)
+    for first, second in combinations_with_replacement(range(len(parts)), 2):
+        dot = torch.linalg.vecdot(parts[first].double(), parts[second].double(), dim=0)
+        products[first, second] = products[second, first] = dot
+    return PixelGradients(tuple(gradients), products.movedim((0, 1), (2, 3)).contiguous().cpu().numpy())

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from pca_core import data
 from pca_core.data import LAYOUTS, FolderDataset, find_label_space, get_label_space
+from pca_core.data.conventions import CONVENTIONS
 from pca_core.device import pick_device
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.models.checkpoints import check_same_classes
@@ -40,6 +41,9 @@ def add_dataset(parser: argparse.ArgumentParser, flag: str, classes_help: str) -
     parser.add_argument("--split", metavar="NAME", help="part of the data set, all, or a text file with one image a line")
     parser.add_argument("--layout", metavar="NAME", help=f"{', '.join(LAYOUTS)} (default: recognised)")
     parser.add_argument("--label-space", metavar="NAME", help=classes_help)
+    parser.add_argument(
+        "--label-ids", dest="convention", metavar="NAME", help=f"what ids in label files are: {', '.join(CONVENTIONS)}"
+    )
     parser.add_argument("--include", default="*", metavar="GLOB", help="only images whose name matches, e.g. '0016E5_*'")
     parser.add_argument("--exclude", action="append", metavar="GLOB", help="leave out images whose name matches; repeatable")
 
@@ -106,7 +110,7 @@ def asked_label_space(arguments: argparse.Namespace) -> LabelSpace | None:
 
 def open_dataset(arguments: argparse.Namespace, **options) -> FolderDataset:
     """Open what :func:`add_dataset` asked for; ``options`` as in :func:`pca_core.data.open_dataset`."""
-    given = {name: getattr(arguments, name) for name in ("split", "layout", "include", "exclude")}
+    given = {name: getattr(arguments, name) for name in ("split", "layout", "convention", "include", "exclude")}
     return data.open_dataset(arguments.folder, **given, **options)
 
 

@@ -88,7 +88,7 @@ def open_checked(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, na
             ``IMAGE_BROKEN``.
     """
     data, name = _read_file(source, name)
-    file_format = _find_format(data, name)
+    file_format = find_format(data, name)
     with decoding(name):
         picture = Image.open(BytesIO(data), formats=[file_format])
         _check_size(picture.size, max_pixels, name)
@@ -110,10 +110,8 @@ def decoding(name: str) -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         count = re.search(r"\((\d+) pixels\)", str(error))  # Pillow looks before our own check can
-        got = f"{int(count[1]):,} pixels" if count else "too many pixels for the memory"
-        raise InputError(
-            "IMAGE_TOO_LARGE", f"{name} has {got}, more than the {MAX_PIXELS:,} that are read. Scale the picture down first."
-        ) from error
+        what = f"has {int(count[1]):,} pixels, more than the {MAX_PIXELS:,} that are read" if count else "takes too much memory"
+        raise InputError("IMAGE_TOO_LARGE", f"{name} {what}. Scale the picture down first.") from error
     except Exception as error:
         raise InputError(
             "IMAGE_BROKEN",
@@ -189,7 +187,12 @@ def _read_file(source: str | Path | bytes, name: str | None) -> tuple[bytes, str
     return data, name
 
 
-def _find_format(data: bytes, name: str) -> str:
+def find_format(data: bytes, name: str) -> str:
+    """Tell the format of a file from its first bytes.
+
+    Raises:
+        InputError: ``IMAGE_FORMAT`` for all but PNG, JPEG, TIFF and WebP.
+    """
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
     for file_format, beginnings in _MAGIC.items():

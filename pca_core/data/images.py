@@ -170,13 +170,14 @@ def encode_jpeg(image: np.ndarray, quality: int = 85) -> bytes:
     return file.getvalue()
 
 
-def encode_png(image: np.ndarray, palette: Sequence[tuple[int, int, int]] | None = None) -> bytes:
+def encode_png(image: np.ndarray, palette: Sequence[tuple[int, int, int]] | None = None, *, is_quick: bool = False) -> bytes:
     """Encode an image, or a map of class indices, as PNG without metadata.
 
     Args:
         image: (H, W, 3) uint8 RGB, or (H, W) uint8 class indices.
         palette: One RGB colour (0-255) per class index, for index maps only; the indices beyond it, 255 among them,
             show mid grey. Without a palette an index map becomes a grey PNG.
+        is_quick: Take a quarter of the time; the file of a photograph grows by a sixth.
 
     Returns:
         The file; :func:`pca_core.data.read_label` reads the indices back unchanged.
@@ -197,7 +198,7 @@ def encode_png(image: np.ndarray, palette: Sequence[tuple[int, int, int]] | None
         colours = [*palette, *[UNLABELLED_RGB] * (256 - len(palette))]
         picture.putpalette([channel for colour in colours for channel in colour])
     file = BytesIO()
-    picture.save(file, "PNG")
+    picture.save(file, "PNG", compress_level=1 if is_quick else 6)
     return file.getvalue()
 
 

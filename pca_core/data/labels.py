@@ -1,4 +1,4 @@
-"""Label maps: from whatever a file holds to class indices 0 .. K-1 and 255, and back to colours."""
+"""Label files: from whatever one holds to class indices 0 .. K-1 and 255."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pca_core.checks import InputError
 from pca_core.data.files import OpenedPicture, decoding, open_checked, read_16_bit, turn_upright
-from pca_core.data.label_spaces import UNLABELLED_RGB
+from pca_core.data.label_maps import resize_label
 from pca_core.types import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -40,56 +40,55 @@ def read_label(
     space: LabelSpace,
     *,
     id_map: Mapping[int, int] | None = None,
+    further_ids: Mapping[int, int] | None = None,
     unknown: Literal["error", "ignore"] = "error",
     size: tuple[int, int] | None = None,
+    wrong_size: Literal["error", "nearest"] = "error",
     name: str | None = None,
 ) -> LabelMap:
-    """Read a PNG or TIFF label map as class indices.
+    """Read a PNG or TIFF label map as class indices, and count the ids that stand for none.
 
-    Palette files are read as indices whatever their colours, grey files (1 to 32 bits) as ids. 8-bit RGB files are
-    matched exactly against ``space.palette``. Of 16-bit RGB files the red channel holds the ids, as in SYNTHIA, whose
-    green channel numbers the instances.
+    Palette files are read as indices whatever their colours, grey files (1 to 32 bits) as ids. 8-bit RGB files are matched
+    exactly against ``space.palette``. Of 16-bit RGB files red holds the ids, as in SYNTHIA, whose green numbers the instances.
 
     Args:
         source: A path, or the bytes of the file.
         space: The classes; its ``ignore_index`` and 255 both mean "no label".
         id_map: Raw id -> class index or 255, e.g. ``ID_MAPS["cityscapes-19"]["label_ids"]``; without it ids are class
             indices already. For an 8-bit RGB file it adds colours ``0xRRGGBB`` to the palette.
+        further_ids: More of the same, beside ``id_map`` or the class indices.
         unknown: Whether ids that stand for nothing are refused, or become 255 and are counted.
-        size: (height, width) in pixels that the map must have.
+        size: (height, width) in pixels that the map must have; ``wrong_size``: another is refused, or resized by
+            :func:`resize_label`.
         name: How to call it in a message; None takes the file's name.
 
-    Returns:
-        The class indices and the unknown ids.
-
     Raises:
-        InputError: ``LABEL_LOSSY`` (JPEG, WebP), ``LABEL_FORMAT``, ``LABEL_SIZE``, ``LABEL_ID_MAP``,
-            ``LABEL_UNKNOWN_IDS``, and the ``IMAGE_`` codes of :func:`pca_core.data.read_image`.
-        ValueError: When ``unknown`` is neither "error" nor "ignore".
+        InputError: ``LABEL_LOSSY`` (JPEG, WebP), ``LABEL_FORMAT``, ``LABEL_SIZE``, ``LABEL_ID_MAP``, ``LABEL_UNKNOWN_IDS``,
+            and the ``IMAGE_`` codes of :func:`pca_core.data.read_image`. ValueError for another ``unknown`` or ``wrong_size``.
     """
-    if unknown not in ("error", "ignore"):
-        raise ValueError(f"unknown must be 'error' or 'ignore', got {unknown!r}.")
+    if unknown not in ("error", "ignore") or wrong_size not in ("error", "nearest"):
+        raise ValueError(f"unknown is 'error' or 'ignore', wrong_size 'error' or 'nearest', got {unknown!r} and {wrong_size!r}.")
     opened = open_checked(source, name=name)
     _refuse_lossy(opened)
     raw, is_colour = _read_raw(opened)
-    if size is not None and raw.shape != tuple(size):
+    is_of_size = size is None or raw.shape == tuple(size)
+    if not is_of_size and wrong_size == "error":
         raise InputError(
             "LABEL_SIZE",
             f"{opened.name} must have the size of its image, {size[0]} × {size[1]} (height × width), but has "
             f"{raw.shape[0]} × {raw.shape[1]}. Use the label map of this very image.",
         )
-    label_map = _translate(raw, _id_table(space, id_map, is_colour), opened.name)
+    label_map = _translate(raw, _id_table(space, id_map, further_ids, is_colour), opened.name)
     if label_map.unknown and unknown == "error":
         raise InputError("LABEL_UNKNOWN_IDS", _describe_unknown(opened.name, space, label_map.unknown, is_colour))
-    return label_map
+    return label_map if is_of_size else LabelMap(resize_label(label_map.ids, size), label_map.unknown)
 
 
 def _refuse_lossy(opened: OpenedPicture) -> None:
     if opened.file_format in ("JPEG", "WEBP") or opened.picture.info.get("compression") == "jpeg":
         raise InputError(
             "LABEL_LOSSY",
-            f"{opened.name} is a label map in a lossy format (JPEG, WebP or TIFF with JPEG inside), which may change "
-            "ids. Export the labels as PNG.",
+            f"{opened.name} is in a lossy format (JPEG, WebP, JPEG in TIFF), which may change ids. Export labels as PNG.",
         )
 
 
@@ -119,15 +118,18 @@ def _read_raw(opened: OpenedPicture) -> tuple[np.ndarray, bool]:
 
 def _pack_colours(pixels: np.ndarray) -> np.ndarray:
     packed = pixels[..., 0].astype(np.uint32)
-    for channel in (1, 2):
+    for channel in (1, 2):  # in place: 40 megapixels are 160 MB
         packed <<= 8
         packed |= pixels[..., channel]
     return packed
 
 
-def _id_table(space: LabelSpace, id_map: Mapping[int, int] | None, is_colour: bool) -> dict[int, int]:
+def _id_table(
+    space: LabelSpace, id_map: Mapping[int, int] | None, further_ids: Mapping[int, int] | None, is_colour: bool
+) -> dict[int, int]:
     """Raw id or packed colour -> class index or 255."""
-    wrong = [index for index in (id_map or {}).values() if index not in (*range(space.num_classes), IGNORE_INDEX)]
+    further_ids = dict(further_ids or {})
+    wrong = [index for index in ((id_map or {}) | further_ids).values() if index not in (*range(space.num_classes), IGNORE_INDEX)]
     if wrong:
         raise InputError(
             "LABEL_ID_MAP",
@@ -141,9 +143,9 @@ def _id_table(space: LabelSpace, id_map: Mapping[int, int] | None, is_colour: bo
                 "CLASSES_PALETTE",
                 f"Label space {space.name} gives one colour to several classes. Use label files with ids instead.",
             )
-        return table | dict(id_map or {})
+        return table | dict(id_map or {}) | further_ids
     table = dict(id_map) if id_map is not None else {index: index for index in range(space.num_classes)}
-    return {IGNORE_INDEX: IGNORE_INDEX, space.ignore_index: IGNORE_INDEX} | table
+    return {IGNORE_INDEX: IGNORE_INDEX, space.ignore_index: IGNORE_INDEX} | table | further_ids
 
 
 def _translate(raw: np.ndarray, table: Mapping[int, int], name: str) -> LabelMap:
@@ -172,81 +174,3 @@ def _describe_unknown(name: str, space: LabelSpace, unknown: Mapping[int, int], 
         f"{space.ignore_index} = no label): {', '.join(shown)}{more}. Translate them, "
         "or leave these pixels without a label (--ignore-unknown on the command line, a button in the app)."
     )
-
-
-def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a label map by taking the pixel under each new pixel's centre, so that no new id can appear.
-
-    Source index = floor((target index + 0.5) * source length / target length), in whole numbers; torch calls this
-    "nearest-exact".
-
-    Args:
-        label: (H, W), any dtype.
-        size: (height, width) in pixels.
-
-    Returns:
-        (height, width), same dtype, a copy.
-
-    Raises:
-        InputError: ``LABEL_ARRAY``, ``IMAGE_SIZE`` for a side below one pixel.
-    """
-    _check_label(label)
-    if min(size) < 1:
-        raise InputError("IMAGE_SIZE", f"size must be (height, width) of at least one pixel, got {tuple(size)}.")
-    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, label.shape, strict=True))
-    return label[rows[:, None], columns]
-
-
-def colorize(ids: np.ndarray, space: LabelSpace) -> np.ndarray:
-    """Paint a label map in the colours of its classes, and mid grey where there is no label.
-
-    Args:
-        ids: (H, W) class indices and 255.
-        space: The classes.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        InputError: ``LABEL_ARRAY`` for another array, ``LABEL_IDS`` for an index that is no class.
-    """
-    _check_ids(ids, space.num_classes)
-    colours = np.full((IGNORE_INDEX + 1, 3), UNLABELLED_RGB, np.uint8)
-    colours[: space.num_classes] = space.palette
-    return colours[ids]
-
-
-def class_frequencies(ids: np.ndarray, num_classes: int) -> np.ndarray:
-    """Measure which part of the labelled pixels each class has.
-
-    Args:
-        ids: (H, W) class indices and 255.
-        num_classes: K.
-
-    Returns:
-        (K,) float64, sum 1; all 0 when no pixel has a label.
-
-    Raises:
-        InputError: ``LABEL_ARRAY`` for another array, ``LABEL_IDS`` for an index that is no class.
-    """
-    _check_ids(ids, num_classes)
-    counts = np.bincount(ids[ids != IGNORE_INDEX], minlength=num_classes)
-    return counts / max(1, counts.sum())
-
-
-def _check_label(label: np.ndarray) -> None:
-    if label.ndim != 2 or label.size == 0:
-        raise InputError("LABEL_ARRAY", f"A label map must have shape (H, W), got {label.shape}. Use read_label() to get one.")
-
-
-def _check_ids(ids: np.ndarray, num_classes: int) -> None:
-    _check_label(ids)
-    if ids.dtype.kind not in "iu":
-        raise InputError("LABEL_ARRAY", f"A label map must hold whole numbers, got {ids.dtype}. Use read_label().")
-    wrong = ids[(ids != IGNORE_INDEX) & ((ids < 0) | (ids >= num_classes))]
-    if wrong.size:
-        raise InputError(
-            "LABEL_IDS",
-            f"A label map must hold class indices 0 to {num_classes - 1} and {IGNORE_INDEX}, "
-            f"got {wrong[0]}. Read the file with read_label().",
-        )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pca_core.checks import InputError, exists
+from pca_core.data.conventions import CONVENTIONS, USUAL_SPACES, make_id_map
 from pca_core.data.datasets import FolderDataset
+from pca_core.data.label_spaces import LABEL_SPACES
 from pca_core.data.layouts import ALL, LAYOUTS, Layout, Listing, explain_miss, keep_listed, near_name, read_list
 from pca_core.data.streets import find_streets
 
@@ -24,6 +26,7 @@ def open_dataset(
     layout: str | None = None,
     label_space: LabelSpace | None = None,
     model_space: LabelSpace | None = None,
+    convention: str | None = None,
     for_scoring: bool = False,
     **options: Any,
 ) -> FolderDataset:
@@ -38,16 +41,28 @@ def open_dataset(
             replaces classes.json.
         model_space: The classes of a net that the labels will meet. Layouts with ids of their own are translated to it;
             a plain folder keeps its own classes. ``label_space`` goes first.
+        convention: What the ids in the label files stand for, a name in :data:`~pca_core.data.conventions.CONVENTIONS`, whatever
+            the layout or classes.json says. They become classes by name; classes that the space lacks count as unlabelled.
         for_scoring: Whether the labels will score a net: chooses the part that scores are taken on.
         options: domain, include, exclude, unknown and short_side of :class:`FolderDataset`.
 
     Raises:
-        InputError: ``DATASET_…``, ``LAYOUT_…``, ``STREETS_…``, ``CLASSES_…``: what is missing, what was expected, what is near.
+        InputError: ``DATASET_…``, ``LAYOUT_…``, ``STREETS_…``, ``CLASSES_…``, ``LABEL_CONVENTION``: what is missing, what was
+            expected, what is near.
     """
     listing = find_listing(where, split=split, layout=layout, for_scoring=for_scoring)
+    if convention is not None:
+        _check_convention(convention)
+        space = label_space or model_space or LABEL_SPACES[USUAL_SPACES[convention]]
+        return FolderDataset(listing, label_space=space, id_map=make_id_map(space, CONVENTIONS[convention]), **options)
     if label_space is None and model_space is not None and listing.conventions:
         label_space = model_space
     return FolderDataset(listing, label_space=label_space, **options)
+
+
+def _check_convention(name: str) -> None:
+    if name not in CONVENTIONS:
+        raise InputError("LABEL_CONVENTION", f"There is no id convention {name!r}. Choose one of {', '.join(CONVENTIONS)}.")
 
 
 def find_listing(where: str | Path, *, split: str | None = None, layout: str | None = None, for_scoring: bool = False) -> Listing:

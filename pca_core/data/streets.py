@@ -7,7 +7,10 @@ from pathlib import Path
 from pca_core.checks import InputError
 
 PREFIX = "streets:"
-STREETS = Path(__file__).resolve().parents[2] / "assets" / "streets"
+PACKAGE = Path(__file__).resolve().parents[1]
+ASSETS = next((folder for folder in (PACKAGE / "assets", PACKAGE.parent / "assets") if folder.is_dir()), PACKAGE / "assets")
+"""In a wheel inside the package, in a checkout beside it."""
+STREETS = ASSETS / "streets"
 BUILT_IN_NET = STREETS.parent / "compact_noon.safetensors"
 """The net that was trained on noon."""
 DOMAINS = ("noon", "dusk-rain")

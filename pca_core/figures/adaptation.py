@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from pca_core.comparison import OUTCOMES, ImageComparison, NetScore, overlay_outcome
 from pca_core.figures.drawing import class_colours, fill_with_legend, lay_classes, show_image
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
+from pca_core.losses.names import within_sentence
+from pca_core.runs.curves import trace_losses, trace_shares
 from pca_core.runs.summary import SCORED_ON_LABELS, relative_to_first
 from pca_core.types import LabelSpace
 
@@ -69,21 +71,14 @@ def draw_run(records: Sequence[dict], title: str) -> Figure:
     """
     figure = new_figure(WIDTHS["double"], 2.4, f"{title}, {records[-1]['step']} steps. Dotted: coverage. {SCORED_ON_LABELS}")
     losses, shares = figure.subplots(1, 2)
-    names = dict.fromkeys(name for record in records for name in record["losses"])
-    for colour, name in zip(COLOURS, names, strict=False):
-        points = [(record["step"], record["losses"][name]) for record in records if record["losses"].get(name) is not None]
-        if points:
-            steps, values = zip(*points, strict=True)
-            losses.plot(steps, relative_to_first(values), color=colour, lw=0.9, label=name.replace("_", " "))
-    for colour, level in zip(COLOURS, ("feature", "prediction"), strict=False):
-        for style, number in (("-", "rate"), (":", "coverage")):
-            points = [(one["step"], 100 * one["association"][level][number]) for one in records if level in one["association"]]
-            if points:
-                shares.plot(*zip(*points, strict=True), style, color=colour, lw=0.9, label=f"{number}, {level}s")
-    for colour, domain in zip(COLOURS[2:], ("source", "target"), strict=False):
-        points = [(one["step"], one["scores"][domain]["miou"]) for one in records if domain in (one.get("scores") or {})]
-        if points:
-            shares.plot(*zip(*points, strict=True), "o-", color=colour, lw=1.6, ms=3, label=f"mIoU, {domain}")
+    for curve in trace_losses(records):
+        colour, name = COLOURS[curve.place], within_sentence(curve.of)
+        losses.plot(curve.steps, relative_to_first(curve.values), color=colour, lw=0.9, label=name)
+    styles = {"rate": (0, "-", 0.9), "coverage": (0, ":", 0.9), "miou": (2, "o-", 1.6)}  # first colour, line, width
+    for curve in trace_shares(records):
+        first, style, width = styles[curve.kind]
+        name = f"mIoU, {curve.of}" if curve.kind == "miou" else f"{curve.kind}, {curve.of}s"
+        shares.plot(curve.steps, curve.values, style, color=COLOURS[first + curve.place], lw=width, ms=3, label=name)
     shares.set_ylim(0, 100)
     for axes, unit in ((losses, "loss, first value = 1"), (shares, "%")):
         axes.set_xlabel("step")

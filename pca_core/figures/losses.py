@@ -10,15 +10,7 @@ from pca_core.analysis.spreading import reference_alpha
 from pca_core.figures.drawing import lay_values, show_image
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
-
-NAMES = {
-    "cross_entropy": "cross-entropy",
-    "lovasz": "Lovász",
-    "feature_association": "association, features",
-    "prediction_association": "association, predictions",
-    "source_smoothing": "smoothing, source",
-    "target_smoothing": "smoothing, target",
-}
+from pca_core.losses.names import within_sentence
 
 
 def draw_losses(view: View) -> Figure:
@@ -57,7 +49,7 @@ def _limits(paid: np.ndarray) -> tuple[float, float]:
 
 def _say(view: View) -> str:
     pick = view.switches.loss
-    return "all terms" if pick == "all" else ", ".join(NAMES[name] for name in PICKS[pick])
+    return "all terms" if pick == "all" else ", ".join(within_sentence(name) for name in PICKS[pick])
 
 
 def draw_ledger(view: View) -> Figure:
@@ -73,7 +65,7 @@ def draw_ledger(view: View) -> Figure:
     )
     figure = new_figure(WIDTHS["double"], 2.3, caption)
     bars, curve = figure.subplots(1, 2)
-    bars.barh([NAMES[entry.name] for entry in entries], [entry.weighted for entry in entries], color=COLOURS[0])
+    bars.barh([within_sentence(entry.name) for entry in entries], [entry.weighted for entry in entries], color=COLOURS[0])
     for place, entry in enumerate(entries):
         bars.annotate(f" {entry.weighted:.3g}", (max(entry.weighted, 0), place), va="center", fontsize=6)
     bars.margins(x=0.16)

@@ -19,12 +19,13 @@ from pca_core.checks import InputError, exists, shorten
 from pca_core.models.families import architecture_of
 from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.registry import build_empty, fill
-from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits
+from pca_core.models.weights import NUM_DIFFERENCES, check_answer, check_dtypes, check_finite, check_fits
 from pca_core.storage import write_atomic
 from pca_core.types import LabelSpace
 
 FORMAT = 1
 MAX_HEADER_BYTES = 2**20
+MAX_SHORT_SIDE = 4096  # every image is scaled to what a file says here
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Checkpoint:
     notes: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.short_side < 1:
-            raise ValueError(f"short_side must be at least 1 pixel, got {self.short_side}.")
+        if not 1 <= self.short_side <= MAX_SHORT_SIDE:
+            raise ValueError(f"short_side must be 1 to {MAX_SHORT_SIDE} pixels, got {self.short_side}.")
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool = False) -> None:
@@ -149,7 +150,7 @@ def load_checkpoint(
     label_space: LabelSpace | None = None,
     device: str | torch.device = "cpu",
 ) -> Checkpoint:
-    """Load a checkpoint and check that it is what it says.
+    """Load a checkpoint and check that it is what it says: header, names and shapes, finite weights, one answer; in this order.
 
     Args:
         path: A ``.safetensors`` file from :func:`save_checkpoint`.
@@ -175,7 +176,9 @@ def load_checkpoint(
     checkpoint = _build(name, description)
     if label_space is not None:
         check_same_classes(name, checkpoint.label_space, label_space)
-    return replace(checkpoint, model=_load_weights(path, checkpoint.model).eval().to(device))
+    model = _load_weights(path, checkpoint.model).eval().to(device)
+    check_answer(name, model)
+    return replace(checkpoint, model=model)
 
 
 def _build(name: str, description: dict) -> Checkpoint:
@@ -227,7 +230,9 @@ def check_same_classes(name: str, got: LabelSpace, expected: LabelSpace) -> None
 
 def _load_weights(path: Path, model: nn.Module) -> nn.Module:
     with safe_open(path, framework="pt") as file:
-        check_fits(path.name, {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}, model)  # noqa: SIM118
+        parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        check_dtypes(path.name, {key: part.get_dtype() for key, part in parts.items()})
+        check_fits(path.name, {key: tuple(part.get_shape()) for key, part in parts.items()}, model)
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     check_finite(path.name, tensors)
     return fill(model, tensors)  # memory is taken only now that the sizes are known to be true

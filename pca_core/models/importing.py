@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -17,11 +16,10 @@ from pca_core.models.library import LibraryNet
 from pca_core.models.normalisation import InputNormalisation
 from pca_core.models.pickled import read_pickled
 from pca_core.models.registry import build_empty, build_model, fill, find_normalisation
-from pca_core.models.weights import NUM_DIFFERENCES, check_finite, check_fits
+from pca_core.models.weights import NUM_DIFFERENCES, check_answer, check_finite, check_fits
 from pca_core.types import LabelSpace
 
 AUXILIARY = ("aux_classifier.", "auxiliary_head.")  # torchvision's and transformers' names of what serves training alone
-PROBE = (64, 96)  # pixels of the image that a net is tried on
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -75,7 +73,7 @@ def import_checkpoint(
         check_fits(path.name, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, model)
         check_finite(path.name, tensors)
         model = fill(model, tensors)
-    _probe(path.name, model.eval())
+    check_answer(path.name, model.eval())
     rebuilt, options = architecture_of(model, architecture, options)
     return Checkpoint(model, rebuilt, label_space, options, normalisation, short_side, {"imported_from": path.name})
 
@@ -104,13 +102,3 @@ def name_as_in(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Ten
     if not isinstance(model, LibraryNet) or all(name.startswith("net.") for name in tensors):
         return dict(tensors)
     return {f"net.{name}": tensor for name, tensor in tensors.items() if not name.startswith(AUXILIARY)}
-
-
-@torch.inference_mode()
-def _probe(name: str, model: nn.Module) -> None:
-    generator = torch.Generator().manual_seed(0)
-    output = model(torch.randn(1, 3, *PROBE, generator=generator))
-    if not output.logits.isfinite().all():
-        raise InputError(
-            "CHECKPOINT_PROBE", f"The net of {name} answers a plain image with NaN or infinity. Check where the file comes from."
-        )

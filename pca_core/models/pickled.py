@@ -8,7 +8,6 @@ narrows the harm, it is no sandbox: import only files whose origin you trust.
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,10 +15,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pca_core import limited
 from pca_core.checks import InputError, exists, shorten
 
 SECONDS = 300
-CHILD = Path(__file__).with_name("unpickle.py")
+MEMORY_BASE = 6 * 2**30  # address space of torch itself
+MEMORY_PER_BYTE = 5  # the file, its tensors, the copy that is written, with room to spare
 
 
 def read_pickled(path: str | Path) -> dict[str, Tensor]:
@@ -34,7 +35,8 @@ def read_pickled(path: str | Path) -> dict[str, Tensor]:
         raise InputError("PICKLE_NOT_FOUND", f"There is no file at {shorten(path)}. Check the path.")
     with tempfile.TemporaryDirectory(prefix="cyclelens-import-") as folder:
         out = Path(folder) / "weights.safetensors"
-        command = [sys.executable, "-I", str(CHILD), str(path.resolve()), str(out), str(SECONDS)]
+        memory = MEMORY_BASE + MEMORY_PER_BYTE * path.stat().st_size
+        command = limited.make_command("pca_core.models.unpickle", memory, path.resolve(), out, SECONDS)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=folder, check=False)
         except subprocess.TimeoutExpired:

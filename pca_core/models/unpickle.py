@@ -1,20 +1,18 @@
-"""The child that opens a pickled file: ``python -I unpickle.py FILE OUT SECONDS``. The only caller of ``torch.load``.
+"""The child that opens a pickled file, started by :mod:`pca_core.limited`. The only caller of ``torch.load``.
 
-Stands alone, so that it needs nothing but torch and safetensors. Prints a code and the rest of a sentence when it refuses.
+Needs nothing but torch and safetensors. Prints a code and the rest of a sentence when it refuses.
 """
 
 from __future__ import annotations
 
-import resource
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-MEMORY_BASE = 6 * 2**30  # address space of torch itself
-MEMORY_PER_BYTE = 5  # the file, its tensors, the copy that is written, with room to spare
+from pca_core.limited import limit_seconds
+
 WRAPPERS = ("weights", "state_dict", "model_state_dict", "model", "net")
 
 
@@ -22,11 +20,7 @@ class _RefusedError(Exception):
     """(code, rest of the sentence)"""
 
 
-def _convert(source: Path, out: Path, seconds: int) -> None:
-    """What the child does."""
-    limit = MEMORY_BASE + MEMORY_PER_BYTE * source.stat().st_size
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+def _convert(source: Path, out: Path) -> None:
     try:
         loaded = torch.load(source, map_location="cpu", weights_only=True)
     except MemoryError:
@@ -64,9 +58,11 @@ def _unwrap(loaded: object) -> dict[str, Tensor]:
     return tensors
 
 
-def _main() -> int:
+def main(source: str, out: str, seconds: str) -> int:
+    """Write the tensors of a pickled file to a safetensors file; returns the exit status."""
+    limit_seconds(int(seconds), is_final=True)
     try:
-        _convert(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+        _convert(Path(source), Path(out))
     except _RefusedError as error:
         print(" ".join(error.args))
     except MemoryError:
@@ -74,7 +70,3 @@ def _main() -> int:
     else:
         return 0
     return 2
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -6,12 +6,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pca_core.checks import InputError, shorten
-from pca_core.data import content_hash, encode_png, read_image
+from pca_core.checks import InputError
+from pca_core.data import content_hash
+from pca_core.data.archives import unpack
+from pca_core.data.untrusted import take_image
 from pca_core.storage import check_writable, write_atomic
 
 MAX_FILES = 500
@@ -37,29 +39,39 @@ def take_images(root: Path, files: Sequence[tuple[str, bytes]]) -> Intake:
 
     Args:
         root: State folder; the data set goes below ``uploads/``.
-        files: Name (for messages only) and bytes of each.
+        files: Name (for messages only) and bytes of each; of a zip all images are taken.
 
     Raises:
-        InputError: ``UPLOAD_MANY``, ``FOLDER_READ_ONLY``.
+        InputError: ``UPLOAD_MANY``, ``FOLDER_READ_ONLY``, ``ZIP_…``.
     """
-    if len(files) > MAX_FILES:
+    parts = [part for part in unpack(files) if not part.is_label]
+    if len(parts) > MAX_FILES:
         raise InputError(
-            "UPLOAD_MANY", f"At most {MAX_FILES} images can be uploaded at once, got {len(files)}. Name a folder instead."
+            "UPLOAD_MANY", f"At most {MAX_FILES} images can be uploaded at once, got {len(parts)}. Name a folder instead."
         )
+    hashes = {content_hash(part.read()) for part in parts}
+    if _name(root, hashes).is_dir():  # all of them: a page asks anew each time that it is drawn
+        return Intake(_name(root, hashes), len(hashes), ())
     pictures, refused = {}, []
-    for name, data in files:
+    for part in parts:
         try:
-            pictures[content_hash(data)] = encode_png(read_image(data, name=shorten(name, 60)))
+            taken = take_image(part.read(), part.name)
+            pictures[taken.sha256] = taken.encode()
         except InputError as error:
             refused.append(str(error))
     if not pictures:
         return Intake(None, 0, tuple(refused))
     uploads = root / "uploads"
     check_writable(uploads)
-    folder = uploads / hashlib.sha256("".join(sorted(pictures)).encode()).hexdigest()[:16]
+    folder = _name(root, pictures)
     if not folder.is_dir():
         _write(uploads, folder, list(pictures.values()))
     return Intake(folder, len(pictures), tuple(refused))
+
+
+def _name(root: Path, hashes: Iterable[str]) -> Path:
+    """The folder of images with these hashes."""
+    return root / "uploads" / hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()[:16]
 
 
 def _write(uploads: Path, folder: Path, pictures: Sequence[bytes]) -> None:

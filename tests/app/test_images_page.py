@@ -18,6 +18,7 @@ from pca_core.data import FolderDataset, encode_jpeg, encode_png, read_image
 from pca_core.data.streets import STREETS
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.test_pages import SECONDS, metric, picture, sentences
+from tests.fuzz.crafted import pack
 from tests.unit.adaptation_data import make_checkpoint, make_domains
 
 LABEL = encode_png(np.zeros((64, 96), np.uint8))
@@ -239,10 +240,70 @@ def test_ids_of_a_known_data_set_become_classes_of_the_net(images, convention, r
     assert not sentences(images)
     (upload,) = images.session_state["uploads"]["source"].values()
     space = upload.label_space
-    size = read_image(upload.image).shape[:2]
-    ids = cache.read_upload_label(upload.label, space, upload.unknown, upload.convention, size=size)
+    ids = cache.decode_upload("", "source", upload.image, upload.label, space).label
     found = [None if index == 255 else space.class_names[index] for index in ids[8::16, 0].tolist()]
     assert found == wanted
+
+
+def test_a_zip_brings_images_and_labels_at_once(images):
+    files = {f"set/images/{n}.jpg": encode_jpeg(picture(n)) for n in range(3)} | {"set/images/bare.jpg": encode_jpeg(picture(7))}
+    labels = {f"set/labels/{n}.png": LABEL for n in range(3)}
+    add(images, "source", {"mine.zip": pack(files | labels)})
+    assert [name.split()[0] for name in used(images)] == ["0", "1", "2"]
+    assert "3 of 4 images were added" in images.success[0].value
+    assert "bare.jpg needs a label map" in images.error[0].value.replace("\\", "")
+    (first, *_) = images.session_state["uploads"]["source"].values()
+    np.testing.assert_array_equal(read_image(first.image), read_image(files["set/images/0.jpg"]))
+
+
+def test_a_zip_that_is_not_as_it_should_be_changes_nothing(images):
+    before = images.session_state["choices"]["target"]
+    add(
+        images,
+        "target",
+        {"good.jpg": encode_jpeg(picture()), "bomb.zip": pack({"a.png": LABEL, "b.png": pack({"a.png": LABEL})})},
+    )
+    assert "holds another archive" in sentences(images)
+    assert images.session_state["choices"]["target"] == before
+    assert used(images, "target") == []
+
+
+def test_a_label_of_another_size_is_fitted_on_consent(images):
+    files = {"a.jpg": encode_jpeg(picture())}, {"a.png": encode_png(np.full((128, 192), 3, np.uint8))}
+    add(images, "source", *files)
+    assert "must have the size of its image" in sentences(images)
+    images.checkbox(key="source_upload_fit").check()
+    next(button for button in images.button if button.label == "Add").click().run()
+    assert not sentences(images)
+    (upload,) = images.session_state["uploads"]["source"].values()
+    np.testing.assert_array_equal(read_image(upload.label)[..., 0], np.full((64, 96), 3))
+
+
+def test_ids_that_are_named_by_hand_become_classes(images):
+    label = np.full((64, 96), 200, np.uint8)
+    label[:32] = 3
+    files = {"a.jpg": encode_jpeg(picture())}, {"a.png": encode_png(label)}
+    add(images, "source", *files)
+    assert "200 (3072 pixels)" in sentences(images)
+    for words, expected in (("200 = raod", "Did you mean road?"), ("200 = road", "")):
+        images.text_input(key="source_upload_by_hand").set_value(words)
+        next(button for button in images.button if button.label == "Add").click().run()
+        assert expected in sentences(images)
+    assert not sentences(images)
+    (upload,) = images.session_state["uploads"]["source"].values()
+    names = [upload.label_space.class_names[index] for index in read_image(upload.label)[[0, -1], 0, 0]]
+    assert names == [upload.label_space.class_names[3], "road"]
+
+
+def test_a_second_try_decodes_only_what_is_new(images, monkeypatch):
+    decoded = []
+    take = uploads.take_image
+    monkeypatch.setattr(uploads, "take_image", lambda data, name: decoded.append(name) or take(data, name))
+    good = {f"{n}.jpg": encode_jpeg(picture(n)) for n in range(2)}
+    add(images, "target", good | {"half.jpg": encode_jpeg(picture(5))[:-300]})
+    assert decoded == ["0.jpg", "1.jpg", "half.jpg"]
+    next(button for button in images.button if button.label == "Add").click().run()
+    assert decoded[3:] == ["half.jpg"]
 
 
 def test_what_can_be_used_is_kept_and_the_rest_told(images):
@@ -275,7 +336,7 @@ def test_uploads_are_bounded(images, monkeypatch):
     next(button for button in images.button if button.label == "Add").click().run()
     add(images, "target", {f"{n}.png": encode_png(picture(n)) for n in (7, 8)})
     assert [name[0] for name in used(images, "target")] == ["1", "7", "8"]  # the oldest gave way
-    monkeypatch.setattr(uploads, "MAX_BYTES", len(encode_png(picture(3))) + 100)
+    monkeypatch.setattr(uploads, "MAX_BYTES", len(encode_png(picture(3), is_quick=True)) + 100)
     add(images, "target", {f"{n}.png": encode_png(picture(n)) for n in (3, 4)})
     assert "goes beyond" in sentences(images)
     assert [name[0] for name in used(images, "target")] == ["3"]

@@ -14,6 +14,7 @@ from app.state.uploads import Upload
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from tests.app.pages import SECONDS, open_page
 from tests.conftest import ROOT
+from tests.unit.test_checkpoint_safety import MALICIOUS, Evil
 
 
 @pytest.fixture
@@ -109,14 +110,16 @@ def test_a_wrong_folder_is_named_and_the_old_one_stays(images, folder, words):
     assert not images.exception
 
 
-def test_a_wrong_checkpoint_is_named_and_the_old_one_stays(images, tmp_path):
-    before = images.session_state["checkpoint"]
+@pytest.mark.parametrize("kind", ["text", "torch zip", "pickle 2", "pickle after weights"])
+def test_a_wrong_checkpoint_is_named_and_the_old_one_stays(images, tmp_path, kind):
+    before, marker = images.session_state["checkpoint"], tmp_path / "marker"
     wrong = tmp_path / "wrong.safetensors"
-    wrong.write_bytes(b"these are no weights")
+    wrong.write_bytes(b"these are no weights" if kind == "text" else MALICIOUS[kind](Evil(marker)))
     images.text_input(key="checkpoint_field").set_value(str(wrong))
     next(button for button in images.button if button.label == "Load").click().run()
     assert "wrong.safetensors" in sentences(images)
     assert images.session_state["checkpoint"] == before
+    assert not marker.exists()
 
 
 def test_another_checkpoint_is_used_and_can_be_left_again(images, tmp_path):
@@ -183,7 +186,7 @@ def test_a_pair_too_large_to_wait_for_is_refused(trace):
     strip, label = np.zeros((7, 300, 3), np.uint8), np.zeros((7, 300), np.uint8)
     space = cache.get_checkpoint(trace.session_state["checkpoint"]).label_space
     for side, choice in trace.session_state["choices"].items():
-        trace.session_state["uploads"][side]["strip"] = Upload("strip", encode_png(strip), encode_png(label), space, "error")
+        trace.session_state["uploads"][side]["strip"] = Upload("strip", encode_png(strip), encode_png(label), space)
         trace.session_state["choices"][side] = type(choice)("upload", "strip")
     trace.run()
     assert "feature pixels, more than can be associated while you wait" in sentences(trace)
@@ -208,3 +211,11 @@ def test_a_wrong_upload_is_one_sentence_and_loses_nothing(images, image, label, 
     assert len([*images.error, *images.warning]) == 1
     assert any(word in sentences(images) for word in words.split("|"))
     assert images.session_state["choices"]["source"] == before
+
+
+def test_a_pin_of_other_images_is_let_go_and_told():
+    app = open_page("trace", pixel="source-99999")
+    assert "0 to 8191, and it was 99999" in app.warning[0].value
+    assert "pixel" not in app.query_params
+    app.run()
+    assert not app.warning

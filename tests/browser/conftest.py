@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pca_core.cli.doctor import find_chromium
+from tests.conftest import stop_without
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,12 +35,12 @@ def chromium() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _stop_without_browser("Playwright is not installed: pip install playwright")
+        stop_without("Playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
         path = os.environ.get("CYCLELENS_CHROMIUM") or find_chromium()
         path = path or playwright.chromium.executable_path
         if not Path(path).exists():
-            _stop_without_browser("No Chromium found: install chromium, or run `playwright install chromium`")
+            stop_without("No Chromium found: install chromium, or run `playwright install chromium`")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -126,9 +127,3 @@ def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _stop_without_browser(reason: str) -> None:
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -10,7 +10,7 @@ import pytest
 from pca_core.analysis.spreading import alpha_effects, describe_loan, map_weights, measure_reach
 from tests.browser.test_linked_images import click_relative
 from tests.browser.test_live_hover import read_map
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, click_pixel
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,7 @@ def expect_number(page, label: str, value: str) -> None:
     metric.get_by_text(value, exact=True).wait_for(timeout=20_000)
 
 
-def test_a_clicked_pixel_tells_the_weights_of_the_core(page, serve, analysis):  # noqa: F811
+def test_a_clicked_pixel_tells_the_weights_of_the_core(page, serve, analysis):
     open_aggregation(page, serve(MAIN))
     for index in (4500, 1234):
         click_pixel(page, "target", index, analysis.pair.target_size)
@@ -41,7 +41,7 @@ def test_a_clicked_pixel_tells_the_weights_of_the_core(page, serve, analysis):  
         shown.locator(".li-ramp").wait_for(timeout=20_000)
 
 
-def test_the_slider_changes_the_numbers_to_those_of_the_core(page, serve, analysis):  # noqa: F811
+def test_the_slider_changes_the_numbers_to_those_of_the_core(page, serve, analysis):
     open_aggregation(page, serve(MAIN))
     effect, reach = alpha_effects(analysis, (0.5,))[0], measure_reach(analysis, 0.5)
     expect_number(page, "Flips", f"{effect.flips:.1%}")
@@ -57,7 +57,7 @@ def test_the_slider_changes_the_numbers_to_those_of_the_core(page, serve, analys
     page.get_by_text(re.compile(r"pull on .* with α = 0.3")).wait_for(timeout=20_000)
 
 
-def test_the_maps_are_those_of_the_core(page, serve, analysis):  # noqa: F811
+def test_the_maps_are_those_of_the_core(page, serve, analysis):
     open_aggregation(page, serve(MAIN), "?aggregation_map=entropy")
     page.locator(".li-opacity input").fill("100")  # so that colours on the canvas are those of the map
     maps, without, reach = map_weights(analysis), measure_reach(analysis, 0.0), measure_reach(analysis, 0.5)

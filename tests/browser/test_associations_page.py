@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
+
+import numpy as np
 import pytest
 
+from app.views.pair_charts import MAX_ROWS
 from pca_core import AssociationConfig, explain_pixel
 from pca_core.analysis.pair_summary import total_pairs
 from pca_core.analysis.pairs import PairFilter, clearest_pairs, list_pairs
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, click_pixel
 
 pytestmark = pytest.mark.browser
 BUILDING, SKY = 1, 0
@@ -36,20 +40,25 @@ def click_cell(page, row: int, column: int) -> None:
     page.mouse.click(x, y)
 
 
-def choose_row(page, row: int) -> None:
-    box = page.locator("[class*=st-key-pairs_table] canvas").first.bounding_box()
+def choose_row(page, row: int, source_index: np.ndarray) -> None:
+    """Click the box of a row of the table of these pairs, once it is that table and no longer another."""
+    table = page.locator(f"[class*=st-key-pairs_table-{zlib.crc32(source_index.tobytes())}] canvas").first
+    table.wait_for(timeout=60_000)
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')", timeout=60_000)
+    page.wait_for_timeout(500)  # the table paints itself
+    box = table.bounding_box()
     page.mouse.click(box["x"] + 15, box["y"] + 35 + 30 * row + 15)
 
 
-def test_a_cell_leads_to_its_pixel_pairs_and_on_to_trace(page, serve, analysis):  # noqa: F811
+def test_a_cell_leads_to_its_pixel_pairs_and_on_to_trace(page, serve, analysis):
     open_associations(page, serve(MAIN))
     assert f"{total_pairs(analysis).count:,}" in shown(page, "Pairs")
     click_cell(page, BUILDING, SKY)
     pairs = list_pairs(analysis, PairFilter(flow="label", cell=(BUILDING, SKY)))
     page.get_by_text(f"{len(pairs):,} of 8,192 pairs pass, building → sky").wait_for(timeout=20_000)
-    page.wait_for_timeout(500)
-    choose_row(page, 1)
-    index = int(clearest_pairs(pairs, 2).source_index[1])
+    clearest = clearest_pairs(pairs, MAX_ROWS)
+    choose_row(page, 1, clearest.source_index)
+    index = int(clearest.source_index[1])
     page.wait_for_function("pixel => location.search.includes('pixel=' + pixel)", arg=f"source-{index}", timeout=20_000)
     trace = explain_pixel(analysis, index)
     place = f"Source pixel ({trace.row}, {trace.column}) goes to target pixel ({trace.match.row}, {trace.match.column})"
@@ -71,7 +80,7 @@ def test_a_cell_is_let_go_by_a_second_click_and_by_the_button(page, serve):
         page.wait_for_timeout(700)
 
 
-def test_a_click_and_a_switch_keep_to_the_core(page, serve, analysis):  # noqa: F811
+def test_a_click_and_a_switch_keep_to_the_core(page, serve, analysis):
     open_associations(page, serve(MAIN))
     index = int(len(analysis.label_S) * 0.55)
     click_pixel(page, "source", index, analysis.pair.source_size)
@@ -89,7 +98,7 @@ def test_a_click_and_a_switch_keep_to_the_core(page, serve, analysis):  # noqa: 
     assert f"pixel=source-{index}" in page.url
 
 
-def test_nothing_moves_when_a_cell_or_a_pixel_is_chosen(page, serve, analysis):  # noqa: F811
+def test_nothing_moves_when_a_cell_or_a_pixel_is_chosen(page, serve, analysis):
     open_associations(page, serve(MAIN))
     places = [".li-bar", ".st-key-pairs_matrix", "[class*=st-key-pairs_table]"]
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")

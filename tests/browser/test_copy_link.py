@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -105,3 +105,50 @@ def test_a_browser_that_copies_nothing_shows_the_link(new_page, serve):
     page.get_by_role("button", name="Copy link").click()
     page.get_by_text("press Ctrl + C").wait_for(timeout=20_000)
     assert page.get_by_label("Link to this view").input_value() == page.url
+
+
+def look(page) -> dict[str, list[str]]:
+    """What a person sees of layers, opacity and zoom."""
+    page.wait_for_selector(READY, timeout=60_000)
+    return {
+        "layers": page.locator(".li-choice button[aria-pressed=true]").all_inner_texts(),
+        "numbers": page.locator(".li-bar output").all_inner_texts(),
+    }
+
+
+def test_a_link_brings_back_layers_opacity_and_zoom(new_page, serve):
+    page, address = new_page(permissions=["clipboard-read", "clipboard-write"]), serve(MAIN)
+    page.goto(f"{address}/segmentation")
+    before = look(page)
+    page.locator("canvas[data-side=source]").press("2")
+    page.locator(".li-choice").nth(1).get_by_role("button", name="None").click()
+    page.locator("canvas[data-side=source]").press("+")
+    page.locator(".li-opacity input").fill("85")
+    wanted = look(page)
+    assert all(
+        was != now for was, now in zip(before["layers"] + before["numbers"], wanted["layers"] + wanted["numbers"], strict=True)
+    )
+    other = new_page()
+    other.goto(copy(page))
+    assert look(other) == wanted
+    assert "look" not in told(other.url)  # it told how to begin; a reload begins as it stands in the address
+    page.locator(".li-zoom [data-do=reset]").click()
+    assert "look" in told(copy(page))
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "segmentation~<script>~-~x~1,2",
+        "segmentation~error~error~NaN~NaN,1,2",
+        "segmentation~nowhere~nowhere~~9,9,Infinity",
+        "~~~~~~~~",
+        "other~-~-~5~0,0,4",
+    ],
+)
+def test_a_look_that_is_none_changes_nothing_else(new_page, serve, nonsense):
+    page, address = new_page(), serve(MAIN)
+    page.goto(f"{address}/segmentation?{urlencode({'look': nonsense})}")
+    found = look(page)
+    assert found["numbers"] == ["60 %", "1.0×"]
+    assert len(found["layers"]) == 2

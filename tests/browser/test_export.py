@@ -11,11 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
-from pca_core import PairAnalysis, explain_pixel, load_checkpoint
+from pca_core import explain_pixel
 from pca_core.cli import main
-from pca_core.data import FolderDataset
-from pca_core.inference import make_pair, segment
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.browser
@@ -24,12 +21,9 @@ STEM = "noon_0001_dusk_rain_0001"
 PIXEL = 40 * 128 + 20
 
 
-@pytest.fixture(scope="module")
-def trace():
-    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
-    source, target = FolderDataset(BUILT_IN["source"])[0], FolderDataset(BUILT_IN["target"])[0]
-    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
-    return explain_pixel(PairAnalysis(pair), PIXEL)
+@pytest.fixture
+def trace(analysis):
+    return explain_pixel(analysis, PIXEL)
 
 
 def open_export(page, url: str):
@@ -88,3 +82,15 @@ def test_a_bundle_of_the_associations_page_is_made_again_by_the_command(page, se
     assert len((tmp_path / "tables/pairs.csv").read_text().splitlines()) == broken + 1
     assert main(["export", "--recipe", str(tmp_path / "recipe.json"), "--figure", "pairs", "--format", "png"]) == 0
     assert (tmp_path / "again/pairs.png").read_bytes() == (tmp_path / "figures/pairs.png").read_bytes()
+
+
+def test_escape_closes_the_dialog_after_a_download_too(page, serve):
+    dialog = open_export(page, serve(ROOT / "app/server.py"))
+    download(page, dialog, "Download figure")
+    page.wait_for_function("() => document.activeElement === document.body", timeout=20_000)  # the download took the focus
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden", timeout=20_000)
+    page.get_by_role("button", name="Export").first.click()  # and it can be opened again
+    dialog.wait_for(timeout=20_000)
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden", timeout=20_000)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pca_core.analysis.embedding import count_selected, embed, nearest_sampled, sample_pixels
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, click_pixel
 
 pytestmark = pytest.mark.browser
 SAID = ".st-key-feature_selected_said"
@@ -47,7 +47,7 @@ def expect_said(page, words: str) -> None:
     page.locator(SAID).get_by_text(words, exact=True).wait_for(timeout=20_000)
 
 
-def test_a_lasso_marks_the_points_inside_it_on_the_images(page, serve, analysis):  # noqa: F811
+def test_a_lasso_marks_the_points_inside_it_on_the_images(page, serve, analysis):
     open_features(page, serve(MAIN))
     sample = sample_pixels(analysis.pair)
     points = embed(sample)
@@ -59,7 +59,7 @@ def test_a_lasso_marks_the_points_inside_it_on_the_images(page, serve, analysis)
     page.locator(SAID).get_by_text("Lasso or box here").wait_for(timeout=20_000)
 
 
-def test_a_rectangle_on_an_image_marks_its_points_until_the_map_is_used(page, serve, analysis):  # noqa: F811
+def test_a_rectangle_on_an_image_marks_its_points_until_the_map_is_used(page, serve, analysis):
     open_features(page, serve(MAIN))
     sample, (rows, columns) = sample_pixels(analysis.pair), analysis.pair.source_size
     page.locator("[data-do=help]").click()
@@ -86,7 +86,7 @@ def test_a_rectangle_on_an_image_marks_its_points_until_the_map_is_used(page, se
     assert "selected," in page.locator(SAID).inner_text()
 
 
-def test_the_pinned_pixel_has_its_ring_and_a_selection_outlives_other_pages(page, serve, analysis):  # noqa: F811
+def test_the_pinned_pixel_has_its_ring_and_a_selection_outlives_other_pages(page, serve, analysis):
     open_features(page, serve(MAIN))
     sample = sample_pixels(analysis.pair)
     lasso(page, 0.0, 0.5, 0.3, 0.8)

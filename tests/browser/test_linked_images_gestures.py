@@ -7,7 +7,7 @@ import pytest
 
 from pca_core.analysis.pairs import PairFilter, filter_pairs, list_pairs, thin_pairs
 from tests.browser.test_linked_images import click_relative, count_pixels
-from tests.browser.test_trace_page import MAIN, analysis, chosen_layers, click_pixel, open_trace  # noqa: F401 (a fixture)
+from tests.browser.test_trace_page import MAIN, chosen_layers, click_pixel, open_trace
 
 pytestmark = pytest.mark.browser
 ROWS, COLUMNS = 64, 128
@@ -18,7 +18,7 @@ def wait_for_pin(page, side: str, index: int) -> None:
     page.locator(f".st-key-verdict:has-text('({index // COLUMNS}, {index % COLUMNS})')").first.wait_for(timeout=20_000)
 
 
-def test_z_goes_back_pin_by_pin_and_escape_lets_go(page, serve, analysis):  # noqa: F811
+def test_z_goes_back_pin_by_pin_and_escape_lets_go(page, serve, analysis):
     open_trace(page, serve(MAIN))
     pins = [1500, 4500, 7001]
     for index in pins:
@@ -142,7 +142,7 @@ def choose(page, key: str, text: str) -> None:
     page.locator(f".st-key-{key}").get_by_text(text, exact=True).click()
 
 
-def test_as_many_lines_as_pass_the_filter_are_drawn(page, serve, analysis):  # noqa: F811
+def test_as_many_lines_as_pass_the_filter_are_drawn(page, serve, analysis):
     open_lines(page, serve(MAIN))
     wait_for_lines(page, 1000)
     pairs = list_pairs(analysis)
@@ -164,7 +164,7 @@ def test_as_many_lines_as_pass_the_filter_are_drawn(page, serve, analysis):  # n
     assert count_pixels(page, ".li-wires") < inked / 10
 
 
-def test_zoomed_in_only_lines_between_visible_pixels_are_drawn(page, serve, analysis):  # noqa: F811
+def test_zoomed_in_only_lines_between_visible_pixels_are_drawn(page, serve, analysis):
     open_lines(page, serve(MAIN))
     wait_for_lines(page, 1000)
     for _ in range(2):

@@ -11,7 +11,7 @@ import pytest
 from app.components.linked_images import VIRIDIS
 from pca_core import PairAnalysis
 from pca_core.analysis.live_features import compress_features
-from tests.browser.test_trace_page import MAIN, analysis, open_trace  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, open_trace
 
 pytestmark = pytest.mark.browser
 STEPS = {tuple(colour): step for step, colour in enumerate(VIRIDIS.tolist())}
@@ -64,14 +64,14 @@ def read_legend(page, side: str) -> tuple[float, float]:
     return tuple(float(number.replace("−", "-")) for number in re.findall(r"[−-]?\d+\.?\d*", shown[0])[:2])
 
 
-def exact_row(analysis: PairAnalysis, side: str, index: int) -> np.ndarray:  # noqa: F811
+def exact_row(analysis: PairAnalysis, side: str, index: int) -> np.ndarray:
     """(h, w) similarity of a pixel to every pixel of the other image."""
     direction = analysis.directions()[side == "target"]
     row = direction.key_ND @ direction.query_RD[index] + direction.offset_R[index]
     return row.reshape(analysis.pair.target_size if side == "source" else analysis.pair.source_size).numpy()
 
 
-def check_map(page, analysis: PairAnalysis, side: str, index: int, view=WHOLE) -> None:  # noqa: F811
+def check_map(page, analysis: PairAnalysis, side: str, index: int, view=WHOLE) -> None:
     """Every cell in view has the colour of its exact similarity, and the brightest is the core's first choice."""
     exact = exact_row(analysis, side, index)
     painted = read_map(page, OTHER[side], exact.shape, view)
@@ -84,7 +84,7 @@ def check_map(page, analysis: PairAnalysis, side: str, index: int, view=WHOLE) -
 
 
 @pytest.mark.parametrize("level", ["feature", "prediction"])
-def test_the_map_under_the_cursor_is_the_exact_one(page, serve, analysis, level):  # noqa: F811
+def test_the_map_under_the_cursor_is_the_exact_one(page, serve, analysis, level):
     one = analysis.with_config(replace(analysis.config, level=level))
     open_live(page, f"{serve(MAIN)}/?level={level}")
     for side, index in (("source", 4500), ("source", 1700), ("target", 7000), ("target", 3333)):
@@ -100,7 +100,7 @@ def test_the_map_under_the_cursor_is_the_exact_one(page, serve, analysis, level)
         assert (low, high) == pytest.approx((exact.min(), exact.max()), rel=6e-3, abs=6e-3)
 
 
-def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, analysis):  # noqa: F811
+def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, analysis):
     page = new_page(device_scale_factor=2)
     open_live(page, serve(MAIN))
     grid, left, scale = analysis.pair.source_size, TWICE[0], TWICE[2]
@@ -121,7 +121,7 @@ def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, anal
         check_map(page, analysis, "source", index, TWICE)
 
 
-def test_other_features_may_come_while_the_cursor_rests_on_an_image(page, serve, analysis):  # noqa: F811
+def test_other_features_may_come_while_the_cursor_rests_on_an_image(page, serve, analysis):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     open_live(page, serve(MAIN))
@@ -136,7 +136,7 @@ def test_other_features_may_come_while_the_cursor_rests_on_an_image(page, serve,
     check_map(page, analysis.with_config(replace(analysis.config, alpha=0.45)), "source", 4500)
 
 
-def test_leaving_shows_the_chosen_layer_again_and_l_turns_it_off(page, serve, analysis):  # noqa: F811
+def test_leaving_shows_the_chosen_layer_again_and_l_turns_it_off(page, serve, analysis):
     open_live(page, serve(MAIN))
     grid = analysis.pair.source_size
     page.mouse.move(5, 5)
@@ -153,7 +153,7 @@ def test_leaving_shows_the_chosen_layer_again_and_l_turns_it_off(page, serve, an
     page.locator(".li-root[data-shown=source-4500]").wait_for(timeout=10_000)
 
 
-def test_the_page_states_the_fidelity_that_the_core_measures(page, serve, analysis):  # noqa: F811
+def test_the_page_states_the_fidelity_that_the_core_measures(page, serve, analysis):
     open_live(page, serve(MAIN))
     found = compress_features(analysis)
     assert found.agreement >= 0.95

@@ -10,14 +10,14 @@ from pca_core import AssociationConfig, load_checkpoint
 from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS, describe_pixel, measure_reach, read_ledger, top_pixels, weigh
 from pca_core.losses import LossWeights
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, click_pixel
 
 pytestmark = pytest.mark.browser
 WEIGHTS = LossWeights()
 
 
 @pytest.fixture(scope="module")
-def ledgers(analysis) -> list[LossLedger]:  # noqa: F811
+def ledgers(analysis) -> list[LossLedger]:
     """With aggregation and without, straight from the core."""
     classify = load_checkpoint(BUILT_IN_CHECKPOINT).model.classify
     return [write_ledger(analysis.pair, classify, AssociationConfig(alpha=alpha)) for alpha in (0.5, 0.0)]
@@ -60,7 +60,7 @@ def test_numbers_are_those_of_the_core_with_aggregation_and_without(page, serve,
     page.wait_for_function("location.search.includes('loss_term=associations') && !location.search.includes('loss_aggregation')")
 
 
-def test_a_click_tells_what_a_pixel_pays(page, serve, analysis, ledgers):  # noqa: F811
+def test_a_click_tells_what_a_pixel_pays(page, serve, analysis, ledgers):
     open_losses(page, serve(MAIN))
     index = 4500
     for side in ("source", "target"):

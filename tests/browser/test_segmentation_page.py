@@ -9,13 +9,13 @@ from pca_core import load_checkpoint
 from pca_core.analysis.segmentation import describe_pixel, describe_segmentation
 from pca_core.data import FolderDataset
 from pca_core.inference import aggregate_prediction
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel  # noqa: F401 (a fixture among them)
+from tests.browser.test_trace_page import MAIN, click_pixel
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def probabilities(analysis) -> dict[str, dict]:  # noqa: F811
+def probabilities(analysis) -> dict[str, dict]:
     """Inference -> side -> (K, h, w), straight from the core."""
     pair, checkpoint = analysis.pair, load_checkpoint(BUILT_IN_CHECKPOINT)
     features = {"source": pair.source_features, "target": pair.target_features}
@@ -65,7 +65,7 @@ def test_numbers_are_those_of_the_core(page, serve, probabilities):
         page.get_by_text(f"calibration error {plain.reliability.error:.1%}").wait_for()
 
 
-def test_a_click_tells_the_pixel_and_its_associated_pixel(page, serve, analysis, probabilities):  # noqa: F811
+def test_a_click_tells_the_pixel_and_its_associated_pixel(page, serve, analysis, probabilities):
     open_segmentation(page, serve(MAIN))
     names = load_checkpoint(BUILT_IN_CHECKPOINT).label_space.class_names
     index, association = 4500, analysis.association

@@ -8,23 +8,13 @@ import re
 import numpy as np
 import pytest
 
-from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
-from pca_core import PairAnalysis, explain_pixel, load_checkpoint
+from app.state.session import BUILT_IN
+from pca_core import explain_pixel
 from pca_core.data import FolderDataset, encode_png
-from pca_core.inference import make_pair, segment
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.browser
 MAIN = ROOT / "app/main.py"
-
-
-@pytest.fixture(scope="module")
-def analysis() -> PairAnalysis:
-    """The built-in pair under the paper's config, straight from the core."""
-    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
-    source, target = FolderDataset(BUILT_IN["source"])[0], FolderDataset(BUILT_IN["target"])[0]
-    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
-    return PairAnalysis(pair)
 
 
 def open_trace(page, url: str) -> None:

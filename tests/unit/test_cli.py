@@ -11,6 +11,7 @@ from PIL import Image
 
 from pca_core import AssociationConfig, associate, load_checkpoint
 from pca_core.cli import main
+from pca_core.cli.doctor import explain_idle_gpu
 from pca_core.data import FolderDataset, read_image, read_label
 from pca_core.export.association import ARRAYS
 from pca_core.inference import evaluate, make_pair, segment
@@ -124,6 +125,20 @@ def test_doctor_names_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr("pca_core.cli.doctor.NEEDED", ("torch", "no-such-package"))
     assert main(["doctor"]) == 1
     assert "Missing: no-such-package." in capsys.readouterr().out
+
+
+def test_doctor_tells_why_a_gpu_is_not_used():
+    assert explain_idle_gpu(has_gpu=False, built_for=None, is_used=False) is None
+    assert explain_idle_gpu(has_gpu=True, built_for="13.0", is_used=True) is None
+    assert "is built without CUDA" in explain_idle_gpu(has_gpu=True, built_for=None, is_used=False)
+    assert "(for CUDA 13.0) does not reach it: the driver" in explain_idle_gpu(has_gpu=True, built_for="13.0", is_used=False)
+
+
+def test_doctor_shows_an_idle_gpu(capsys, monkeypatch):
+    monkeypatch.setattr("pca_core.cli.doctor.has_nvidia_gpu", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["doctor"]) == 0
+    assert "GPU       An NVIDIA GPU is here, but torch" in capsys.readouterr().out
 
 
 def test_a_command_that_is_not_there_shows_those_that_are(capsys):

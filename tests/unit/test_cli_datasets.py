@@ -83,6 +83,16 @@ def test_a_plain_folder_without_classes_takes_those_that_are_named(tmp_path, cap
     assert run_json(capsys, *common, "--label-space", "plca-19")["num_images"] == 2
 
 
+def test_what_the_ids_of_a_folder_are_can_be_said(tmp_path, capsys):
+    net, root = make_net(tmp_path / "net.safetensors", "plca-19"), tmp_path / "data"
+    miniatures.make_plain(root)
+    (root / "classes.json").unlink()
+    miniatures.write_ids(root / "labels/a.png", miniatures.stripes(7, 12, 17))  # road, wall, pole of Cityscapes
+    found = run_json(capsys, "evaluate", "--data", root, "--checkpoint", net, "--label-ids", "label_ids")
+    assert {name for name, value in found["iou"].items() if value is not None} >= {"road", "wall", "pole"}
+    assert "[LABEL_CONVENTION]" in refused(capsys, "evaluate", "--data", root, "--checkpoint", net, "--label-ids", "cityscapes")
+
+
 @pytest.mark.parametrize(("layout", "space", "split"), [("gtav", "plca-19", "train"), ("synthia", "synthia-13", None)])
 def test_training_on_data_sets_as_downloaded(tmp_path, capsys, layout, space, split):
     root, out = miniatures.MAKERS[layout](tmp_path / "data"), tmp_path / "net.safetensors"

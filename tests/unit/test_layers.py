@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 # From the bottom up. The first prefix that fits a module names its layer; a module may import its own layer and those below.
 LAYERS = (
-    ("types", "checks", "device", "storage"),
+    ("types", "checks", "device", "storage", "limited"),
     ("data", "models", *(f"association.{name}" for name in ("similarity", "strips", "threads", "kernels", "fused", "tiled"))),
     ("association", "metrics", "render", "preview"),
     ("losses", "inference"),

@@ -19,6 +19,7 @@ from pca_core.runs.preflight import check, check_in_child
 from pca_core.runs.previews import read_pictures, read_traces
 from pca_core.runs.store import describe_environment
 from pca_core.runs.summary import relative_to_first, seconds_left, thin
+from tests.fuzz.crafted import pack
 from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
 
 
@@ -141,7 +142,7 @@ def test_a_broken_description_is_told(tmp_path, request_):
     assert error.value.code == "RUN_BROKEN"
 
 
-def test_uploads_are_kept_under_names_of_our_own(tmp_path):
+def test_uploads_are_kept_under_names_of_our_own(tmp_path, monkeypatch):
     image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
     files = [
         ("../../evil.png", encode_png(image)),
@@ -157,6 +158,12 @@ def test_uploads_are_kept_under_names_of_our_own(tmp_path):
     assert np.array_equal(dataset[0].image, image)
     assert intake.folder.parent == tmp_path / "uploads"
     assert take_images(tmp_path, files).folder == intake.folder
+    with monkeypatch.context() as patch:
+        patch.setattr("pca_core.runs.intake.take_image", None)  # all of them were taken before: none is decoded again
+        again = take_images(tmp_path, [files[0], files[1]])
+    assert (again.folder, again.num_images) == (intake.folder, 2)
+    packed = pack({"images/a.png": files[0][1], "labels/a.png": files[0][1], "images/b.jpg": files[1][1]})
+    assert take_images(tmp_path, [("all.zip", packed)]).folder == intake.folder
     assert take_images(tmp_path, [("x.png", b"broken")]).folder is None
     with pytest.raises(InputError, match="At most"):
         take_images(tmp_path, [("x.png", b"")] * (MAX_FILES + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import warmup
+from app.state import aggregation, associations, features, losses, segmentation
+from app.state import warming as warming_state
 from app.state.defaults import BUILT_IN
 from app.views import warming
 from app.warmup import WarmUp
+from tests.app.pages import open_page
 from tests.conftest import ROOT
 
 
@@ -99,3 +103,44 @@ def test_an_address_chooses_among_the_built_in_images_only(told, names):
     body = app.run().get("html")[0].proto.body
     assert re.findall(r"<figcaption>\w+ · (.*?)</figcaption>", body) == names
     assert body.count("src='data:image/jpeg;base64,") == len(names)
+
+
+def test_after_the_warm_up_no_page_computes_for_the_first_pair(monkeypatch):
+    """It is looked at as a visitor does, under the switches that the pages begin with."""
+
+    def fail(*_args, **_kwargs):
+        raise AssertionError("computed anew")
+
+    warming_state.fill_pages(warming_state.open_default_pair())
+    dear = {
+        losses: "write_ledger",
+        aggregation: "alpha_effects",
+        associations: "total_pairs",
+        segmentation: "describe_segmentation",
+        features: "measure_gap",
+    }
+    for module, name in dear.items():
+        monkeypatch.setattr(module, name, fail)
+    for page in ("losses", "aggregation", "associations", "segmentation", "features"):
+        open_page(page)
+    with pytest.raises(AssertionError):  # under another switch it computes, and this would be seen
+        open_page("losses", alpha="0.25")
+
+
+def test_what_comes_afterwards_steps_back():
+    """The thread and those that it starts have the lowest priority; the one that asked keeps its own."""
+    found = {}
+
+    def look() -> None:
+        warmup._step_back()
+        found["own"] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        child = threading.Thread(target=lambda: found.update(child=os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+        child.start()
+        child.join()
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert found == {"own": warmup.LOWEST_PRIORITY, "child": warmup.LOWEST_PRIORITY}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

@@ -1,7 +1,7 @@
-// The address is the one of the moment of the click: Python keeps it up to date.
+// The address is the one of the moment of the click: Python keeps it up to date. Layers, opacity and zoom live in the browser.
 
 const SAID_MS = 4000;
-const TITLE = "Copy a link that brings back images, net, page, pinned pixel, probes and switches";
+const TITLE = "Copy a link that brings back images, net, page, pinned pixel, probes, switches, layers and zoom";
 
 async function copyText(text) {
   try {
@@ -10,6 +10,13 @@ async function copyText(text) {
   } catch {
     return false; // no secure page (http from another machine), or not allowed
   }
+}
+
+function makeLink() {
+  const link = new URL(window.location.href);
+  const look = window.cycleLensLook?.();
+  if (look) link.searchParams.set("look", look);
+  return link.href;
 }
 
 export default function ({ data, parentElement }) {
@@ -26,7 +33,7 @@ export default function ({ data, parentElement }) {
   };
 
   button.onclick = async () => {
-    const link = window.location.href;
+    const link = makeLink();
     if (await copyText(link)) {
       address.hidden = true;
       say(["Link copied.", data.note].filter(Boolean).join(" "));

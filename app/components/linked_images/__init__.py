@@ -53,7 +53,7 @@ __all__ = [
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
     *("view.js", "live.js", "payload.js", "panes.js", "lines.js", "wires.js", "markers.js", "region.js"),
-    *("controls.js", "input.js", "linked_images.js"),
+    *("controls.js", "input.js", "look.js", "linked_images.js"),
 )
 _JS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
 _CSS = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("linked_images.css", "controls.css"))

@@ -43,6 +43,7 @@ function createViewer(root) {
   state.resizing.observe(state.stage);
   for (const side of SIDES) state.resizing.observe(state.panes[side].frame);
   watchPixelRatio(state);
+  offerLook(state);
   viewers.set(root, state);
   return state;
 }
@@ -63,6 +64,7 @@ function closeViewer(state) {
   state.ratioQuery.onchange = null;
   cancelAnimationFrame(state.frame);
   clearTimeout(state.speech);
+  withdrawLook(state);
   viewers.delete(state.root);
 }
 
@@ -104,6 +106,8 @@ function applyOverlay(state, overlay, pictures) {
   state.isFresh = true;
   state.liveColours = overlay.liveColours;
   loadFeatures(state, overlay.features);
+  const look = takeLook(overlay);
+  if (look) chooseLayersOf(look, state);
   for (const side of SIDES) updatePane(state, state.panes[side], pictures[side]);
   if (before && before.images !== overlay.images) forgetPlace(state);
   showTitles(state);
@@ -111,6 +115,7 @@ function applyOverlay(state, overlay, pictures) {
   showHelp(state);
   showZoom(state);
   if (overlay.opacity !== before?.opacity) setOpacity(state, overlay.opacity);
+  if (look) placeViewOf(look, state);
   endPulse(state);
   measure(state);
 }

@@ -1,0 +1,1 @@
+"""A Dockerfile's steps without Docker: read them, carry them out in a clean root file system."""
