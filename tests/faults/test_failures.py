@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -168,6 +169,8 @@ def test_too_much_cannot_be_pinned(request_of):
         (OutOfMemory("Memory ran out even with one pair at a time."), "oom"),
         (torch.OutOfMemoryError("CUDA out of memory."), "oom"),  # outside a step: no ladder there
         (MemoryError(), "oom"),
+        (cv2.error("(-4:Insufficient memory) Failed to allocate 1724976 bytes in function 'OutOfMemoryError'"), "oom"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom"),
         (FloatingPointError("The loss became nan."), "nonfinite"),
         (InputError("ADAPT_ONE_IMAGE", "At least 2 target images are needed."), "input"),
         (KeyError("x"), "input"),
