@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,13 @@ class Server:
     def megabytes(self) -> float:
         """Resident memory of the server."""
         return psutil.Process(self.pid).memory_info().rss / 2**20
+
+    def wait_until_idle(self, seconds: float = 90) -> None:
+        """Until it computes nothing for a second."""
+        process, deadline = psutil.Process(self.pid), time.monotonic() + seconds
+        process.cpu_percent()
+        while process.cpu_percent(1) > 5:
+            assert time.monotonic() < deadline, f"the server was busy for {seconds:g} s though nobody asked for anything"
 
     def read_metrics(self, family: str) -> dict[str, float]:
         """What Streamlit counts itself: labels → value."""
