@@ -28,10 +28,8 @@ INDICES = ("row_index", "column_index")
 # Hopper, consumer Ampere, Turing: the tile, the arithmetic and the type that launch.py chooses there
 CASES = [
     (kernels.scan_tiles, 90, LARGE, "tf32x3", "fp32"),
-    (kernels.weigh_tiles, 90, LARGE, "tf32x3", "fp32"),
     (kernels.multiply_tiles, 90, LARGE, "tf32x3", "fp32"),
     (kernels.scan_tiles, 90, LARGE, "tf32", "bf16"),
-    (kernels.weigh_tiles, 90, LARGE, "tf32", "bf16"),
     (kernels.scan_tiles, 86, MIDDLE, "tf32x3", "fp32"),
     (kernels.weigh_tiles, 86, MIDDLE, "tf32x3", "fp32"),
     (kernels.scan_tiles, 75, SMALL, "ieee", "fp32"),
