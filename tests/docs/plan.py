@@ -35,7 +35,8 @@ SKIPPED = (
     (r"^docker ", "needs a Docker engine; python -m scripts.check_image carries the Dockerfile's steps out without one"),
     (r"^uv ", "makes requirements.lock from an index; tests/packaging/test_pins.py holds the two together"),
     (r"^pip install ", "downloads; the requirement files it names are looked for"),
-    (r"^(openssl|curl|git|export|cd|sudo|apt-get|systemctl|nginx|ssh) ?", "other people's programs"),
+    (r"^(openssl|git|export|ssh|chmod) ?", "other people's programs"),
+    (r"^cyclelens: ", "what a command answers"),
     (r"^streamlit run ", "serves until it is stopped; the script it names is looked for"),
 )
 NAMED_FILES = r"^pip install .*-r (\S+)|^streamlit run (\S+)"
