@@ -1,8 +1,10 @@
 """Take the screenshots that README and docs show, from the real app in a real Chromium.
 
-    python scripts/take_screenshots.py [--out docs/pictures] [--check DIR]
+    python -m scripts.take_screenshots [--out docs/pictures] [--check DIR] [--runs-only] [--adapt-steps N]
 
-``--check DIR`` writes every page at 1440×900 and 1024×768, light and dark, to look at before a release.
+Adapt and Compare show the newest finished ``plca`` run of this machine's store (``CYCLELENS_STATE``); where there is none a short
+one is made with its controls, ``--adapt-steps`` steps each (140 take about ten minutes on two cores). ``--check DIR`` writes every
+page at 1440×900 and 1024×768, light and dark, to look at before a release. docs/gallery.md lists the pictures that are expected.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from pca_core.cli.doctor import find_chromium
-from pca_core.runs import RunStore
+from pca_core.runs import Run, RunStore
+from scripts.example_run import find_finished, make_example
 from scripts.served import find_free_port, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,15 +75,11 @@ def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int
     context.close()
 
 
-def shoot_runs(browser: Browser, url: str, out: Path) -> None:
-    """Adapt and Compare with the newest finished PLCA run of this machine's store, which must have been made before."""
-    done = [run for run in RunStore().list() if run.read_status().state == "done" and run.request.config.method == "plca"]
-    if not done:
-        print("No finished plca run in the store: make one on the Adapt page, with controls, to show it.", file=sys.stderr)
-        return
+def shoot_runs(browser: Browser, url: str, out: Path, run: Run) -> None:
+    """Adapt and Compare with a finished PLCA run."""
     context = browser.new_context(viewport={"width": 1440, "height": 1180}, color_scheme="light")
     page = context.new_page()
-    page.goto(f"{url}/adapt?run={done[0].id}")
+    page.goto(f"{url}/adapt?run={run.id}")
     page.get_by_text("Done,").wait_for(timeout=90_000)
     page.wait_for_timeout(4000)
     page.screenshot(path=out / "adapt.png")
@@ -97,7 +96,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
     parser.add_argument("--check", type=Path, metavar="DIR")
+    parser.add_argument("--runs-only", action="store_true", help="only Adapt and Compare")
+    parser.add_argument("--adapt-steps", type=int, default=140, metavar="N", help="of the run that is made where there is none")
     arguments = parser.parse_args()
+    store = RunStore()
+    run = find_finished(store) or make_example(store, arguments.adapt_steps)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with serve() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         if arguments.check:
@@ -108,9 +112,9 @@ def main() -> None:
                         file = arguments.check / f"{name}_{size[0]}_{scheme}.png"
                         shoot(browser, url + path, file, selector, size, scheme)
         else:
-            for name, (path, height) in SHOWN.items():
+            for name, (path, height) in () if arguments.runs_only else SHOWN.items():
                 shoot(browser, url + path, arguments.out / f"{name}.jpg", PAGES[name][1], (1440, height), "light")
-            shoot_runs(browser, url, arguments.out)
+            shoot_runs(browser, url, arguments.out, run)
         browser.close()
 
 

@@ -37,9 +37,7 @@ SKIPPED = (
     (r"^pip install ", "downloads; the requirement files it names are looked for"),
     (r"^(openssl|git|export|ssh|chmod) ?", "other people's programs"),
     (r"^cyclelens: ", "what a command answers"),
-    (r"^streamlit run ", "serves until it is stopped; the script it names is looked for"),
 )
-NAMED_FILES = r"^pip install .*-r (\S+)|^streamlit run (\S+)"
 """Files that a skipped command names and that must be there."""
 
 
