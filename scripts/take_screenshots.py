@@ -2,9 +2,9 @@
 
     python -m scripts.take_screenshots [--out docs/pictures] [--check DIR] [--runs-only] [--adapt-steps N]
 
-Adapt and Compare show the newest finished ``plca`` run of this machine's store (``CYCLELENS_STATE``); where there is none a short
-one is made with its controls, ``--adapt-steps`` steps each (140 take about ten minutes on two cores). ``--check DIR`` writes every
-page at 1440×900 and 1024×768, light and dark, to look at before a release. docs/gallery.md lists the pictures that are expected.
+Adapt and Compare show the newest finished ``plca`` run of this machine's store (``CYCLELENS_STATE``); where there is none, one is
+made with its controls, ``--adapt-steps`` steps each (140 take about ten minutes on two cores). ``--check DIR`` writes every page
+at 1440×900 and 1024×768, light and dark, to look at before a release. docs/gallery.md lists the pictures that are expected.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ def main() -> None:
     parser.add_argument("--runs-only", action="store_true", help="only Adapt and Compare")
     parser.add_argument("--adapt-steps", type=int, default=140, metavar="N", help="of the run that is made where there is none")
     arguments = parser.parse_args()
-    store = RunStore()
-    run = find_finished(store) or make_example(store, arguments.adapt_steps)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    if not arguments.check:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        run = find_finished(RunStore()) or make_example(RunStore(), arguments.adapt_steps)
     with serve() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         if arguments.check:
