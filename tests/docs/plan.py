@@ -34,11 +34,10 @@ SKIPPED = (
     # Nothing of ours in them, or not to be done by a test.
     (r"^docker ", "needs a Docker engine; python -m scripts.check_image carries the Dockerfile's steps out without one"),
     (r"^uv ", "makes requirements.lock from an index; tests/packaging/test_pins.py holds the two together"),
-    (r"^pip install ", "downloads; the requirement files it names are looked for"),
+    (r"^pip install ", "downloads"),
     (r"^(openssl|git|export|ssh|chmod) ?", "other people's programs"),
     (r"^cyclelens: ", "what a command answers"),
 )
-"""Files that a skipped command names and that must be there."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ ORDER = ("What you can do", "How it works", "Promises", "Figures", "Cite")
 def test_files_that_are_named_exist(page: Path):
     for code in find_inline_code(page):
         name = code.partition("::")[0]
-        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./-]+", name):
+        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./-]+|requirements[\w-]*\.\w+|Dockerfile|compose.yaml|Makefile", name):
             assert (ROOT / name).exists(), f"{page.name} names {name}, which is not there"
 
 
