@@ -27,8 +27,6 @@ PARSED = (
     # Options and sub-command are held against the command's own parser, nothing is started.
     (r"^cyclelens app\b", "serves until it is stopped; tests/packaging and tests/browser start it"),
     (r"^torchrun ", "several processes; tests/unit/test_adaptation_distributed.py and test_many.py start two"),
-    (r"^cyclelens (train|adapt|associate) .*(gtav|cityscapes|acdc|bdd100k)", "data sets that are not here"),
-    (r"^cyclelens runs (show|cancel|pause|resume) ID", "a run of one's own"),
 )
 SKIPPED = (
     # Nothing of ours in them, or not to be done by a test.
