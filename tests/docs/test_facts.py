@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts import draw_plots, take_screenshots
 from tests.conftest import ROOT
-from tests.docs.pages import PAGES, find_inline_code
+from tests.docs.pages import PAGES, find_inline_code, find_links
 
 FOLDERS = ("app", "pca_core", "tests", "scripts", "docs", "assets", "benchmarks")
 ORDER = ("What you can do", "How it works", "Promises", "Figures", "Cite")
@@ -55,3 +56,10 @@ def test_all_ten_promises_are_printed():
     promises = readme[readme.index("## Promises") : readme.index("## Figures")]
     assert [int(number) for number in re.findall(r"^\| (\d+) \|", promises, re.MULTILINE)] == list(range(1, 11))
     assert "Not promised" in promises
+
+
+def test_scripts_make_the_pictures_that_pages_show():
+    gallery, plots = (find_links(ROOT / "docs" / name) for name in ("gallery.md", "reading-the-plots.md"))
+    pages = {f"pictures/{name}.jpg" for name in take_screenshots.SHOWN} | {"pictures/adapt.png", "pictures/compare.png"}
+    assert {link for link in gallery if link.startswith("pictures/")} == pages
+    assert {link for link in plots if "plots/" in link} == {f"pictures/plots/{name}.jpg" for name in draw_plots.SHOWN}
