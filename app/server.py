@@ -24,10 +24,7 @@ from app.access import AccessError  # noqa: E402
 from app.gate import Gate  # noqa: E402
 from app.warmup import PAGES, WARM_UP  # noqa: E402
 
-# Where a page is opened by its own address, Streamlit's browser side first looks for the server below that page: two answers
-# "not found" in the console before it looks above. It is told. Our style is there before the first element: nothing jumps.
-BASE = "<script>window.__streamlit = {BACKEND_BASE_URL: new URL('./', window.location.href).href}</script>"
-STYLE = Path(__file__).with_name("page.css")
+HERE = Path(__file__).parent
 
 
 @asynccontextmanager
@@ -39,9 +36,10 @@ async def warm_up(_: object):
 
 
 def make_document() -> str:
-    """Streamlit's own document that also knows where its server is and how our pages look."""
+    """Streamlit's own document with our script, and with our style before the first element is there: nothing jumps."""
+    script, style = ((HERE / name).read_text(encoding="utf-8") for name in ("document.js", "page.css"))
     document = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    return document.replace("</head>", f"{BASE}<style>{STYLE.read_text(encoding='utf-8')}</style></head>", 1)
+    return document.replace("</head>", f"<script>{script}</script><style>{style}</style></head>", 1)
 
 
 DOCUMENT = make_document()
@@ -61,7 +59,7 @@ def make_gate() -> Middleware:
 
 
 app = st.App(
-    Path(__file__).with_name("main.py"),
+    HERE / "main.py",
     lifespan=warm_up,
     routes=[Route(f"/{name}", open_page) for name in ("", *PAGES)],
     middleware=[make_gate()],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +18,11 @@ from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset, read_image, read_label, resize_image
 from pca_core.device import pick_device
-from pca_core.inference import Segmentation, make_pair, segment
+from pca_core.feature_store import MAX_BYTES, FeatureStore, segment_once
+from pca_core.inference import Segmentation, make_pair
+from pca_core.many.images import hash_file
 from pca_core.models import Checkpoint, load_checkpoint
+from pca_core.runs.store import default_root
 from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
@@ -125,7 +130,22 @@ def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
-    return segment(get_checkpoint(checkpoint_path), _image)
+    """From memory, else from the disk, else by the net."""
+    checkpoint, checkpoint_hash = get_checkpoint(checkpoint_path), hash_file(Path(checkpoint_path))
+    is_same_file = _stamp(checkpoint_path) == stamp  # not replaced while it was being read
+    return segment_once(get_feature_store(), checkpoint, checkpoint_hash if is_same_file else "", _image, image_hash)
+
+
+@st.cache_resource(show_spinner=False)
+def get_feature_store() -> FeatureStore:
+    """Features of images on disk, beside the runs; ``$CYCLELENS_FEATURE_GB`` says how many GB of them, 0 for none."""
+    given = os.environ.get("CYCLELENS_FEATURE_GB", "")
+    try:
+        max_bytes = int(float(given) * 10**9) if given else MAX_BYTES
+    except (ValueError, OverflowError):
+        logging.getLogger(__name__).warning("CYCLELENS_FEATURE_GB must be a number of gigabytes, got %r: not used.", given)
+        max_bytes = MAX_BYTES
+    return FeatureStore(default_root() / "features", max_bytes)
 
 
 @dataclass(frozen=True)

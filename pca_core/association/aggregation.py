@@ -2,7 +2,8 @@
 
 ``F̂_j = (1 − α) F_j + α Σ_j' w_jj' F_j'``. At feature level ``w_j· = softmax`` of the contrast-normalised cosine row; at
 prediction level the plain softmax of ``−KL(P_j ‖ P_j')``. Both are attention with a scale per query, so no N × N matrix is
-formed: ``torch.nn.functional.scaled_dot_product_attention`` does it, forward and backward.
+formed: ``torch.nn.functional.scaled_dot_product_attention`` does it, forward and backward, or for wide features on a GPU
+:func:`pca_core.association.gpu.attend`.
 
 Source: PLCA section 3.3. It is what spreads the gradient of a few associated pixels over the whole target image.
 """
@@ -13,10 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pca_core.association.similarity import flatten_pixels, make_direction, normalise_rows, row_moments, safe_log
+from pca_core.association.dispatch import find_gpu
+from pca_core.association.similarity import Direction, flatten_pixels, make_direction, normalise_rows, safe_log
 from pca_core.types import Level
 
 PAPER_ALPHA = 0.5
+WIDE = 256  # channels beyond which a GPU's attention kernels no longer keep a row's sum in registers
 
 
 def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, contrast_normalisation: bool = True) -> Tensor:
@@ -54,14 +57,20 @@ def aggregate_pixels(target_TC: Tensor, level: Level, *, contrast_normalisation:
     """The borrowed part alone, ``Σ_j' w_jj' F_j'``: (T, C) → (T, C)."""
     if level == "feature":
         key_TC = normalise_rows(target_TC)
-        if contrast_normalisation:
-            _, inverse_std_T = row_moments(key_TC.detach(), key_TC.detach())
-            query_TC = key_TC * inverse_std_T[:, None]
-        else:
-            query_TC = key_TC
+        direction = make_direction(key_TC, key_TC, normalise=contrast_normalisation)
     else:
-        query_TC, key_TC = target_TC, safe_log(target_TC)
-    return F.scaled_dot_product_attention(query_TC[None, None], key_TC[None, None], target_TC[None, None], scale=1.0)[0, 0]
+        direction = make_direction(target_TC, safe_log(target_TC), normalise=False)
+    return _attend(direction, target_TC)
+
+
+def _attend(direction: Direction, value_NV: Tensor) -> Tensor:
+    gpu = find_gpu(direction) if value_NV.size(1) > WIDE else None
+    if gpu:
+        return gpu.attend(direction, value_NV)
+    query_RD = direction.query_RD * direction.inverse_std_R[:, None]  # the mean cancels in the softmax
+    return F.scaled_dot_product_attention(query_RD[None, None], direction.key_ND[None, None], value_NV[None, None], scale=1.0)[
+        0, 0
+    ]
 
 
 def aggregation_row(target_TC: Tensor, index: int, level: Level, *, contrast_normalisation: bool = True) -> Tensor:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
-from pca_core.association.similarity import Direction, make_map_directions
+from pca_core.association.precision import round_directions
+from pca_core.association.similarity import PRECISIONS, Direction, Precision, make_map_directions
 from pca_core.association.tiled import Scan, scan_both_ways
 from pca_core.types import IGNORE_INDEX, Association, Level
 
@@ -31,6 +32,8 @@ class AssociationConfig:
         top_k: Number of forward candidates that may close the cycle.
         contrast_normalisation: Normalise each row of similarities before the softmax.
         tile_rows: Rows of the similarity matrix held at a time; None takes it from the machine.
+        precision: ``"exact"`` float32, or what features are rounded to before they are compared, which a GPU multiplies faster;
+            :func:`~pca_core.association.precision.measure_agreement` says what that changes.
     """
 
     level: Level = "feature"
@@ -39,6 +42,7 @@ class AssociationConfig:
     top_k: int = 1
     contrast_normalisation: bool = True
     tile_rows: int | None = None
+    precision: Precision = "exact"
 
     def __post_init__(self) -> None:
         if self.level not in ("feature", "prediction"):
@@ -49,6 +53,8 @@ class AssociationConfig:
             raise ValueError(f"top_k must be at least 1, got {self.top_k}.")
         if self.tile_rows is not None and self.tile_rows < 1:
             raise ValueError(f"tile_rows must be at least 1 or None (from the machine), got {self.tile_rows}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def search_cycles(
     config: AssociationConfig,
 ) -> CycleSearch:
     """Sweep both directions and close the cycles. ``sizes`` are the (height, width) of source and target."""
-    forward, backward = forward.detach(), backward.detach()
+    forward, backward = round_directions(forward.detach(), backward.detach(), config.precision)
     label_S = label_S.to(forward.query_RD.device)
     num_choices = min(max(config.top_k, 2), len(forward.key_ND))  # the second choice gives the margin
     there, back = scan_both_ways(forward, backward, num_choices, config.tile_rows)

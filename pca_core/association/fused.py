@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pca_core.association.kernels import QUAD, sweep_both, sweep_rows, to_probabilities
-from pca_core.association.similarity import Direction
+from pca_core.association.kernels import QUAD, sweep_both, sweep_rows, to_weights
+from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.association.strips import Scan
 from pca_core.association.threads import run_in_parts
 
 TILE_ROWS, TILE_COLUMNS = 512, 1024
-LOG2_E = 1.4426950408889634
 
 
 def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -48,10 +47,10 @@ class _Sweep:
         self._tile_rows = tile_rows or TILE_ROWS
         rows, columns = len(forward.query_RD), len(forward.key_ND)
         best = np.full((rows, top_k), -np.inf, np.float32), np.zeros((rows, top_k), np.int64)
-        self._of_rows = (*_as_exponent_of_two(forward), np.zeros(rows), *best)
+        self._of_rows = (*as_exponent_of_two(forward), np.zeros(rows), *best)
         threads = torch.get_num_threads()
         if backward is not None:
-            self._column_moments = _as_exponent_of_two(backward)
+            self._column_moments = as_exponent_of_two(backward)
             self._of_columns = (
                 np.zeros((threads, columns)),
                 np.full((threads, columns), -np.inf, np.float32),
@@ -82,31 +81,28 @@ class _Sweep:
         return Scan(row.long()[:, None], score[:, None], torch.from_numpy(column_sum.sum(0)).log().float())
 
 
-def scan_fused(
-    forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None
-) -> tuple[Scan, Scan | None]:
+def scan(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None) -> tuple[Scan, Scan | None]:
     """What :func:`pca_core.association.strips.scan_strips` does, for float32 on the CPU."""
     sweep = _Sweep(forward, backward, top_k, tile_rows)
     run_in_parts(sweep.run, len(forward.query_RD), least=QUAD)
     return sweep.scan_rows(), None if backward is None else sweep.scan_columns()
 
 
-def softmax_matmul_fused(
-    direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None
-) -> Tensor:
+def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """What :func:`pca_core.association.tiled.softmax_matmul` does, for float32 on the CPU."""
     result = value_NV.new_zeros(len(direction.query_RD), value_NV.size(1))
-    of_rows = *_as_exponent_of_two(direction), (log_normalizer_R.double() * LOG2_E).float().numpy()
+    log2_normalizer = (log_normalizer_R.double() * LOG2_E).float().numpy()
+    of_rows = *as_exponent_of_two(direction), log2_normalizer, np.ones_like(log2_normalizer)
 
     def work(_: int, rows: slice) -> None:
         for strip, columns, tile in _iterate_tiles(direction, rows, tile_rows or TILE_ROWS):
-            to_probabilities(tile.numpy(), *(array[strip] for array in of_rows))
+            to_weights(tile.numpy(), *(array[strip] for array in of_rows))
             result[strip].addmm_(tile[: strip.stop - strip.start], value_NV[columns])
 
     run_in_parts(work, len(result), least=QUAD)
     return result
 
 
-def _as_exponent_of_two(direction: Direction) -> tuple[np.ndarray, np.ndarray]:
+def as_exponent_of_two(direction: Direction) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale: ``exp((s − μ)/σ) = 2^((s − mean) · scale)``. The difference comes first, or small σ would cost digits."""
     return direction.mean_R.numpy(), (direction.inverse_std_R.double() * LOG2_E).float().numpy()

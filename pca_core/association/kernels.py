@@ -141,9 +141,29 @@ def sweep_both(tile, first_row, first_column, of_rows, of_columns):
 
 
 @_compile
-def to_probabilities(tile, mean, scale, log2_normalizer):
-    """Scores → ``p(column | row)``, in place."""
+def to_weights(tile, mean, scale, log2_normalizer, factor):
+    """Scores → ``factor · p(column | row)``, in place."""
     for i in range(mean.shape[0]):
-        row, m, s, z = tile[i], mean[i], scale[i], log2_normalizer[i]
+        row, m, s, z, f = tile[i], mean[i], scale[i], log2_normalizer[i], factor[i]
         for j in range(row.shape[0]):
-            row[j] = _exp2(_F(_F(_F(row[j] - m) * s) - z))
+            row[j] = _F(f * _exp2(_F(_F(_F(row[j] - m) * s) - z)))
+
+
+@_compile
+def _add_weights_of_columns(row, weight, mean, scale, log2_normalizer, factor):
+    for j in range(row.shape[0]):
+        exponent = _F(_F(_F(row[j] - mean[j]) * scale[j]) - log2_normalizer[j])
+        row[j] = _F(weight[j] + _F(factor[j] * _exp2(exponent)))
+
+
+@_compile
+def to_weights_both(tile, of_rows, of_columns):
+    """Scores → ``factor_i · p(j | i) + factor_j · p(i | j)``, in place."""
+    mean, scale, log2_normalizer, factor = of_rows
+    column_mean, column_scale, column_log2_normalizer, column_factor = of_columns
+    weight = np.empty(tile.shape[1], _F)
+    for i in range(mean.shape[0]):
+        row, m, s, z, f = tile[i], mean[i], scale[i], log2_normalizer[i], factor[i]
+        for j in range(row.shape[0]):
+            weight[j] = _F(f * _exp2(_F(_F(_F(row[j] - m) * s) - z)))
+        _add_weights_of_columns(row, weight, column_mean, column_scale, column_log2_normalizer, column_factor)

@@ -14,12 +14,21 @@ drops out of the argmax, of contrast normalisation and of the softmax; only a si
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from pca_core.types import Level
+
+Precision = Literal["exact", "tf32", "bf16"]
+"""What factors are rounded to; see :mod:`pca_core.association.precision`."""
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+LOG2_E = 1.4426950408889634
+"""``exp(x) = 2^(x · log₂ e)``."""
 
 LOG_EPSILON = 1e-10
 """Added to a probability before its logarithm, as in the authors' code."""
@@ -40,6 +49,7 @@ class Direction:
         query_RD, key_ND: Factors of the score matrix, which is never stored.
         mean_R, inverse_std_R: Moments of each row of scores (unbiased), detached. Zero and one without normalisation.
         offset_R: Added to a score gives the similarity itself (zero at feature level, −<P, log P> at prediction level).
+        precision: What the factors were rounded to, so that a device may multiply them faster.
     """
 
     query_RD: Tensor
@@ -47,6 +57,12 @@ class Direction:
     mean_R: Tensor
     inverse_std_R: Tensor
     offset_R: Tensor
+    precision: Precision = "exact"
+
+    def is_transpose_of(self, other: Direction) -> bool:
+        """Whether both have the same score matrix, one's rows being the other's columns."""
+        # Same memory, not same object: detached views of one tensor are the same factors too.
+        return self.query_RD.is_set_to(other.key_ND) and self.key_ND.is_set_to(other.query_RD)
 
     def detach(self) -> Direction:
         return replace(self, query_RD=self.query_RD.detach(), key_ND=self.key_ND.detach())

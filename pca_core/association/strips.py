@@ -48,6 +48,16 @@ def iterate_strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> I
         yield rows, torch.mm(query_RD[rows], key_ND.T, out=buffer[: rows.stop - rows.start])
 
 
+def iterate_weights(
+    direction: Direction, log_normalizer_R: Tensor, factor_R: Tensor | None = None, tile_rows: int | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield (rows, weights) where weights is (rows, N): ``factor_i · p(j|i)``. The buffer is reused."""
+    shift_R1 = (direction.mean_R * direction.inverse_std_R + log_normalizer_R)[:, None]
+    for rows, strip in iterate_strips(direction.query_RD, direction.key_ND, tile_rows):
+        strip.mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1[rows]).exp_()
+        yield rows, strip if factor_R is None else strip.mul_(factor_R[rows, None])
+
+
 def scan_strips(
     forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None
 ) -> tuple[Scan, Scan | None]:

@@ -1,21 +1,17 @@
-"""Exact sweeps over a similarity matrix that is never stored, and the loss that recomputes it.
+"""Exact sweeps over a similarity matrix that is never stored.
 
-On the CPU in float32 the tiles of :mod:`pca_core.association.fused` are swept, elsewhere the strips of
-:mod:`pca_core.association.strips`; both give the same numbers.
+In float32 the tiles of :mod:`pca_core.association.fused` are swept on the CPU, those of :mod:`pca_core.association.gpu` on a
+GPU, elsewhere the strips of :mod:`pca_core.association.strips`; all give the same numbers up to rounding.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
-
 import torch
 from torch import Tensor
 
+from pca_core.association.dispatch import find_fused, find_gradients
 from pca_core.association.similarity import Direction, make_directions
-from pca_core.association.strips import Scan, iterate_strips, scan_strips
-
-FUSED_FROM = 2**21  # scores from which the fused pass repays the loading of its compiler
+from pca_core.association.strips import Scan, iterate_strips, iterate_weights, scan_strips
 
 
 @torch.no_grad()
@@ -34,35 +30,27 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
         top_k: Choices to keep per source row; one per target row.
         tile_rows: Rows of scores held at a time; None takes them from the machine.
     """
-    # Same memory, not same object: detached views of one tensor are the same factors too.
-    if forward.query_RD.is_set_to(backward.key_ND) and forward.key_ND.is_set_to(backward.query_RD):
+    if forward.is_transpose_of(backward):
         return _sweep(forward, backward, top_k, tile_rows)
     return scan(forward, top_k, tile_rows), scan(backward, 1, tile_rows)
 
 
 def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> tuple[Scan, Scan | None]:
-    fused = _fused_module(forward)
-    rows, columns = (fused.scan_fused if fused else scan_strips)(forward, backward, top_k, tile_rows)
+    fused = find_fused(forward, top_k)
+    rows, columns = (fused.scan if fused else scan_strips)(forward, backward, top_k, tile_rows)
     return _repair(forward, rows, tile_rows), backward and _repair(backward, columns, tile_rows)
-
-
-def _fused_module(direction: Direction) -> ModuleType | None:
-    """The fused tiles where they can run and pay, else None: plain torch."""
-    query_RD, key_ND = direction.query_RD, direction.key_ND
-    if len(query_RD) * len(key_ND) < FUSED_FROM or query_RD.device.type != "cpu" or query_RD.dtype != torch.float32:
-        return None
-    try:
-        return import_module("pca_core.association.fused")
-    except (ImportError, RuntimeError):  # no numba for this Python, or nowhere to keep what it compiles: slower, not different
-        return None
 
 
 def warm_up() -> None:
     """Compile what is compiled, so that nobody waits for it: seconds once a machine, then kept on disk."""
     pixels = torch.eye(8).repeat(256, 1)
     forward, backward = make_directions(pixels, pixels, "feature")
-    there, _ = scan_both_ways(forward, backward)
+    there, back = scan_both_ways(forward, backward)
     softmax_matmul(forward, pixels, there.log_normalizer_R)
+    if fused := find_gradients(forward):
+        way_back = backward, back.log_normalizer_R, backward.inverse_std_R
+        for columns in (way_back, None):
+            fused.weigh_gradients(forward, there.log_normalizer_R, forward.inverse_std_R, columns)
     scan_both_ways(*make_directions(pixels.softmax(1), pixels.softmax(1), "prediction"))
 
 
@@ -83,74 +71,9 @@ def _repair(direction: Direction, result: Scan, tile_rows: int | None) -> Scan:
 @torch.no_grad()
 def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """``Σ_j p(j|i) value_j`` for every row i: (R, V). Values may have any width."""
-    if fused := _fused_module(direction):
-        return fused.softmax_matmul_fused(direction, value_NV, log_normalizer_R, tile_rows)
+    if fused := find_fused(direction):
+        return fused.softmax_matmul(direction, value_NV, log_normalizer_R, tile_rows)
     result = value_NV.new_empty(len(direction.query_RD), value_NV.size(1))
-    for rows, strip in iterate_strips(direction.query_RD, direction.key_ND, tile_rows):
-        shift_R1 = (direction.mean_R[rows] * direction.inverse_std_R[rows] + log_normalizer_R[rows])[:, None]
-        probability_RN = strip.mul_(direction.inverse_std_R[rows, None]).sub_(shift_R1).exp_()
+    for rows, probability_RN in iterate_weights(direction, log_normalizer_R, tile_rows=tile_rows):
         torch.mm(probability_RN, value_NV, out=result[rows])
     return result
-
-
-class _RowNLL(torch.autograd.Function):
-    """``Σ_m w_m · (log Z_m − (<q_m, k_{t_m}> − μ_m)/σ_m)``; the backward pass recomputes strips instead of keeping them.
-
-    ``∂/∂q_m = (w_m/σ_m) (Σ_j p_mj k_j − k_{t_m})`` and ``∂/∂k_j = Σ_m (w_m/σ_m) (p_mj − [j = t_m]) q_m``.
-    """
-
-    @staticmethod
-    def forward(ctx, query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M, tile_rows):
-        ctx.save_for_backward(query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M)
-        ctx.tile_rows = tile_rows
-        score_M = (query_MD * key_ND[index_M]).sum(1)
-        return (weight_M * (log_normalizer_M - (score_M - mean_M) * inverse_std_M)).sum()
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_output):
-        query_MD, key_ND, mean_M, inverse_std_M, log_normalizer_M, index_M, weight_M = ctx.saved_tensors
-        scale_M1 = (grad_output * weight_M * inverse_std_M)[:, None]
-        shift_M1 = (mean_M * inverse_std_M + log_normalizer_M)[:, None]
-        grad_query_MD, grad_key_ND = torch.empty_like(query_MD), torch.zeros_like(key_ND)
-        for rows, strip in iterate_strips(query_MD, key_ND, ctx.tile_rows):
-            probability = strip.mul_(inverse_std_M[rows, None]).sub_(shift_M1[rows]).exp_()
-            probability.mul_(scale_M1[rows])
-            torch.mm(probability, key_ND, out=grad_query_MD[rows])
-            grad_key_ND.addmm_(probability.T, query_MD[rows])
-        grad_query_MD.sub_(scale_M1 * key_ND[index_M])
-        grad_key_ND.index_add_(0, index_M, -scale_M1 * query_MD)
-        return grad_query_MD, grad_key_ND, None, None, None, None, None, None
-
-
-def row_nll(
-    direction: Direction,
-    row_M: Tensor,
-    index_M: Tensor,
-    log_normalizer_R: Tensor,
-    weight_M: Tensor,
-    tile_rows: int | None = None,
-) -> Tensor:
-    """Weighted negative log-probability ``−Σ_m w_m log p(index_m | row_m)`` of chosen columns, differentiable.
-
-    Args:
-        direction: Carries the gradient in its query and key.
-        row_M: (M,) int64, rows that count; only these are ever recomputed.
-        index_M: (M,) int64, the column that each chose.
-        log_normalizer_R: (R,), from a scan of the same direction.
-        weight_M: (M,).
-        tile_rows: Height of a strip; None takes it from the machine.
-
-    Returns:
-        Scalar tensor. Extra memory is O(N·D), forward and backward.
-    """
-    return _RowNLL.apply(
-        direction.query_RD[row_M],
-        direction.key_ND,
-        direction.mean_R[row_M],
-        direction.inverse_std_R[row_M],
-        log_normalizer_R[row_M],
-        index_M,
-        weight_M,
-        tile_rows,
-    )

@@ -61,7 +61,7 @@ def check_file(data: bytes, name: str) -> str:
 
 
 def take_image(data: bytes, name: str) -> TakenImage:
-    """Read an uploaded image, in a child process that may take 1 GB and 10 s.
+    """Read an uploaded image, in a child process that may take 1 GB and 9 s.
 
     Args:
         data: The file.

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
 from pca_core.association.cycle import AssociationConfig, check_labels, search_cycles
+from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_map_directions
-from pca_core.association.tiled import row_nll
 from pca_core.types import Association, Level
 
 
@@ -101,14 +101,12 @@ def _pair_nll(
     found = search.association
     row_M = draw.rows(found.is_consistent, labels.flatten())
     match_M = found.target_index[row_M]
-    there = row_nll(
-        forward, row_M, match_M, search.forward_log_normalizer_S, torch.ones_like(found.margin[row_M]), config.tile_rows
-    )
+    there = Chosen(row_M, match_M, torch.ones_like(found.margin[row_M]), search.forward_log_normalizer_S)
     # Many source pixels share a match; each distinct one is swept once on the way back, weighted by how many.
     hub_M, count_M = match_M.unique(return_counts=True)
-    return_M = found.target_return_index[hub_M]
-    back = row_nll(backward, hub_M, return_M, search.backward_log_normalizer_T, count_M.to(found.margin.dtype), config.tile_rows)
-    return there + back, len(row_M), found
+    weight_M = count_M.to(found.margin.dtype)
+    back = Chosen(hub_M, found.target_return_index[hub_M], weight_M, search.backward_log_normalizer_T)
+    return pair_nll(forward, backward, there, back, config.tile_rows), len(row_M), found
 
 
 @dataclass(frozen=True)

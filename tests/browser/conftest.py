@@ -25,6 +25,7 @@ from pca_core.cli.doctor import find_chromium
 from pca_core.data import FolderDataset
 from pca_core.inference import make_pair, segment
 from pca_core.models import load_checkpoint
+from tests.conftest import stop_without
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,12 +40,12 @@ def chromium() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _stop_without_browser("Playwright is not installed: pip install playwright")
+        stop_without("Playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
         path = os.environ.get("CYCLELENS_CHROMIUM") or find_chromium()
         path = path or playwright.chromium.executable_path
         if not Path(path).exists():
-            _stop_without_browser("No Chromium found: install chromium, or run `playwright install chromium`")
+            stop_without("No Chromium found: install chromium, or run `playwright install chromium`")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -131,12 +132,6 @@ def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _stop_without_browser(reason: str) -> None:
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -82,3 +82,15 @@ def test_a_bundle_of_the_associations_page_is_made_again_by_the_command(page, se
     assert len((tmp_path / "tables/pairs.csv").read_text().splitlines()) == broken + 1
     assert main(["export", "--recipe", str(tmp_path / "recipe.json"), "--figure", "pairs", "--format", "png"]) == 0
     assert (tmp_path / "again/pairs.png").read_bytes() == (tmp_path / "figures/pairs.png").read_bytes()
+
+
+def test_escape_closes_the_dialog_after_a_download_too(page, serve):
+    dialog = open_export(page, serve(ROOT / "app/server.py"))
+    download(page, dialog, "Download figure")
+    page.wait_for_function("() => document.activeElement === document.body", timeout=20_000)  # the download took the focus
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden", timeout=20_000)
+    page.get_by_role("button", name="Export").first.click()  # and it can be opened again
+    dialog.wait_for(timeout=20_000)
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden", timeout=20_000)

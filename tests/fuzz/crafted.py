@@ -53,18 +53,18 @@ def ordinary() -> dict[str, bytes]:
         "png-palette": encode(palette, "PNG"),
         "png-palette-clear": encode(palette, "PNG", transparency=3),
         "png-16-grey": encode(IDS.astype(np.uint16) * 3000, "PNG"),
-        "png-animated": encode(picture, "PNG", **_followed(3)),
+        "png-animated": encode(picture, "PNG", **followed(3)),
         "png-comments": encode(picture, "PNG", pnginfo=_comments()),
         "jpeg": encode(picture, "JPEG", exif=exif),
         "jpeg-progressive": encode(picture, "JPEG", progressive=True, optimize=True),
         "jpeg-grey": encode(grey, "JPEG"),
         "jpeg-cmyk": encode(picture.convert("CMYK"), "JPEG"),
         "jpeg-restarts": encode(picture, "JPEG", restart_marker_blocks=1),
-        "jpeg-mpo": encode(picture, "MPO", **_followed(3)),
+        "jpeg-mpo": encode(picture, "MPO", **followed(3)),
         "webp": encode(picture, "WEBP", exif=exif),
         "webp-lossless": encode(alpha, "WEBP", lossless=True),
-        "webp-animated": encode(picture, "WEBP", **_followed(3)),
-        "tiff-frames": encode(picture, "TIFF", **_followed(3)),
+        "webp-animated": encode(picture, "WEBP", **followed(3)),
+        "tiff-frames": encode(picture, "TIFF", **followed(3)),
         "tiff-cmyk": encode(picture.convert("CMYK"), "TIFF"),
         "tiff-lab": encode(picture.convert("LAB"), "TIFF"),
         "tiff-float": encode(Image.fromarray(IDS.astype(np.float32)), "TIFF"),
@@ -130,14 +130,14 @@ def crafted() -> dict[str, bytes]:
         "png-two-headers": png(64, 64, line, before=chunk(b"IHDR", struct.pack(">IIBBBBB", 9999, 9999, 16, 6, 0, 0, 0))),
         "png-many-chunks": png(64, 64, line, before=chunk(b"tEXt", b"a\0b") * 50_000),
         "png-animation-lies": png(64, 64, line, before=chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))),
-        "png-animation-100": encode(Image.fromarray(IDS), "PNG", **_followed(100)),
+        "png-animation-100": encode(Image.fromarray(IDS), "PNG", **followed(100)),
         "jpeg-huge-exif": jpeg[:2] + b"".join(b"\xff\xe1\xff\xffExif\0\0" + bytes(65527) for _ in range(100)) + jpeg[2:],
         "jpeg-claims-65535": _with_jpeg_size(jpeg, 65535, 65535),
         "jpeg-claims-6000": _with_jpeg_size(jpeg, 6000, 6000),
         "jpeg-zero-size": _with_jpeg_size(jpeg, 0, 0),
         "jpeg-many-scans": jpeg[:scan] + jpeg[scan:-2] * 2000 + jpeg[-2:],
         "jpeg-only-markers": jpeg[:2] + b"\xff\xfe\0\2" * 100_000,
-        "tiff-frames-70": encode(Image.fromarray(IDS), "TIFF", **_followed(70)),
+        "tiff-frames-70": encode(Image.fromarray(IDS), "TIFF", **followed(70)),
         "tiff-ring": tiff(plain, bytes(64), following=8),
         "tiff-claims-gigabytes": tiff(plain | {256: (1, 60_000), 257: (1, 60_000)}, bytes(64)),
         "tiff-strip-beyond": tiff(plain | {273: (1, 2**31), 279: (1, 2**31)}),
@@ -148,7 +148,7 @@ def crafted() -> dict[str, bytes]:
         "tiff-compression-9999": tiff(plain | {259: (1, 9999)}, bytes(64)),
         "tiff-lzw-bomb": encode(Image.new("L", (20_000, 2_000)), "TIFF", compression="tiff_lzw"),
         "tiff-no-directory": b"II*\0" + struct.pack("<I", 2**31),
-        "webp-animation-100": encode(Image.fromarray(COLOUR), "WEBP", **_followed(100)),
+        "webp-animation-100": encode(Image.fromarray(COLOUR), "WEBP", **followed(100)),
         "webp-16k": encode(Image.new("RGB", (16_000, 2_000)), "WEBP", lossless=True, method=0),
         "webp-claims-16m": b"RIFF" + struct.pack("<I", 30) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + b"\xff" * 6,
         "long-and-thin": encode(Image.new("L", (65_000, 1)), "PNG"),
@@ -163,7 +163,7 @@ def crafted() -> dict[str, bytes]:
     }  # fmt: skip
 
 
-def _followed(count: int) -> dict[str, object]:
+def followed(count: int) -> dict[str, object]:
     """By so many frames, different from each other: equal ones are stored as one."""
     frames = [Image.fromarray(RNG.integers(0, 256, COLOUR.shape, dtype=np.uint8)) for _ in range(count)]
     return {"save_all": True, "append_images": frames}

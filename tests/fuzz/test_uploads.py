@@ -70,7 +70,7 @@ def check(own: Decoders, count: int, seed: int, capsys) -> None:
         told = ", ".join(f"{code} {number}" for code, number in ends.most_common())
         print(f"\n{ends.total()} files: {told}; longest {longest:.1f} s, child at most {most / 1024:.0f} MB")
     assert ends.total() == count
-    assert longest <= SECONDS + 1  # one second to start the next child
+    assert longest <= SECONDS + 1
     assert most <= 2**20
     assert before == (os.getpid(), threading.active_count())
     assert ends["decoded"] > count / 10

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pca_core.association import tiled
+from pca_core.association import dispatch, fused_gradients
+from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_directions
 from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
@@ -30,7 +31,7 @@ def both_ways(how, *arguments):
     results = []
     for smallest in (2**60, 0):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tiled, "FUSED_FROM", smallest)
+            patch.setattr(dispatch, "FUSED_FROM", smallest)
             results.append(how(*arguments))
     return results
 
@@ -94,8 +95,58 @@ def test_softmax_times_values(rows, columns, channels, spread, seed, tile_rows, 
     assert ((expected - fused).abs() <= allowed[:, None]).all()
 
 
+@examples
+@given(**shapes, level=st.sampled_from(["feature", "prediction"]), share=st.sampled_from([0.0, 0.2, 1.0]))
+def test_gradients_of_chosen_probabilities(rows, columns, channels, spread, seed, tile_rows, top_k, level, share):
+    """Both ways from one product or each from its own, of all rows, of some or of none; the loss may be turned round."""
+    maps = [logits.softmax(1) for logits in make_maps(rows, columns, channels, spread, seed)]
+    forward, backward = make_directions(*maps, level)
+    leaves = {id(side): side.requires_grad_() for way in (forward, backward) for side in (way.query_RD, way.key_ND)}
+    generator = torch.Generator().manual_seed(seed)
+
+    def choose(direction):
+        count, choices = len(direction.query_RD), len(direction.key_ND)
+        row_M = (torch.rand(count, generator=generator.manual_seed(seed)) < share).nonzero()[:, 0]
+        index_M = torch.randint(0, choices, (len(row_M),), generator=generator)
+        normaliser = scan_strips(direction.detach(), None, 1)[0].log_normalizer_R
+        return Chosen(row_M, index_M, torch.rand(len(row_M), generator=generator), normaliser)
+
+    def gradients():
+        value = pair_nll(forward, backward, choose(forward), choose(backward), tile_rows)
+        return value.detach(), *torch.autograd.grad(-3 * value, list(leaves.values()))
+
+    (value, *expected), (fused_value, *got) = both_ways(gradients)
+    torch.testing.assert_close(fused_value, value, rtol=1e-5, atol=1e-5)
+    steepest = max(forward.inverse_std_R.max(), backward.inverse_std_R.max())
+    for one, other in zip(got, expected, strict=True):
+        # Rounding of a score counts 1/σ times in a probability, and that 1/σ times in the gradient.
+        allowed = (1e-4 + 1e-6 * steepest) * (1 + other.abs().max() + steepest)
+        assert ((one - other).abs() <= allowed).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_gradients_do_not_depend_on_the_number_of_threads(threads):
+    generator = torch.Generator().manual_seed(0)
+    sides = torch.randn(2500, 16, generator=generator), torch.randn(1300, 16, generator=generator)
+    forward, backward = make_directions(*sides, "feature")
+    both = [(way, scan(way).log_normalizer_R, way.inverse_std_R) for way in (forward, backward)]
+
+    def gradients():
+        return fused_gradients.weigh_gradients(*both[0], both[1])
+
+    known = torch.get_num_threads()
+    expected = gradients()
+    torch.set_num_threads(threads)
+    try:
+        got = gradients()
+    finally:
+        torch.set_num_threads(known)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
 def test_large_maps_take_the_fused_pass():
     directions = make_directions(torch.randn(2048, 4), torch.randn(2048, 4), "feature")
-    assert tiled._fused_module(directions[0]).__name__.endswith("fused")
+    assert dispatch.find_fused(directions[0]).__name__.endswith("fused")
     halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
-    assert tiled._fused_module(halves[0]) is None
+    assert dispatch.find_fused(halves[0]) is None

@@ -90,7 +90,7 @@ import sys
 import torch
 from pca_core import FeaturePair, associate, association_loss
 from pca_core.analysis.loss_ledger import write_ledger
-from pca_core.association import tiled
+from pca_core.association import dispatch
 torch.set_num_threads(1)
 def mebibytes(key):  # not getrusage: its peak begins with that of the process that started this one
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(key))
@@ -108,7 +108,7 @@ def one_pair(a, b, labels):
 def ledger(a, b, labels):
     write_ledger(FeaturePair(a[0], b[0], labels[0]), torch.nn.Conv2d(64, 5, 1))
 call = {"dense": dense, "ledger": ledger, "loss": loss, "associate": one_pair}[sys.argv[1]]
-tiled.FUSED_FROM = 0
+dispatch.FUSED_FROM = 0
 call(*make(300))  # what the libraries take once, the compiler included
 inputs = make(6000)
 before = mebibytes("VmRSS:")
@@ -160,6 +160,7 @@ def test_input_that_does_not_fit_together(change, words):
         ({"alpha": float("nan")}, r"\[0, 1\], got nan"),  # no number compares with NaN
         ({"top_k": 0}, "top_k must be at least 1, got 0"),  # no candidate
         ({"tile_rows": 0}, "tile_rows must be at least 1 or None"),  # would never end
+        ({"precision": "fp8"}, "exact, tf32, bf16, got .fp8."),  # too few bits to tell pixels apart
     ],
 )
 def test_impossible_settings(options, words):

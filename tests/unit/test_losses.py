@@ -39,7 +39,6 @@ def freeze_moments(monkeypatch):
             return seen.setdefault(place, real(query, key))
 
         monkeypatch.setattr(similarity_module, "row_moments", first_moments)
-        monkeypatch.setattr("pca_core.association.aggregation.row_moments", first_moments)
 
     return freeze
 

@@ -21,8 +21,10 @@ from pca_core.data import LABEL_SPACES, decoders, encode_jpeg, encode_png, read_
 from pca_core.data.decoders import Decoders
 from pca_core.data.untrusted import MAX_BYTES, take_image, take_label
 from tests.conftest import ROOT
+from tests.fuzz.crafted import encode, followed, png
 from tests.property.test_images_property import SEEDS
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged metadata
 SPACE = LABEL_SPACES["camvid-11"]
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -91,6 +93,20 @@ def test_what_needs_no_decoder_starts_none(own):
     for data in (b"GIF89a", b"%!PS-Adobe", b"<svg>", b"BM", b"\0\0\1\0", b"PK\x03\x04"):
         refused("IMAGE_FORMAT", take_image, data, "a.png")
     assert own.pids == []
+
+
+def test_a_file_that_is_wrong_in_two_ways_is_refused_for_the_first(monkeypatch):
+    """Size of the file, first bytes, header (size before frames), pixels, kind of numbers: in this order."""
+    animated = encode(Image.fromarray(PHOTO), "PNG", **followed(70))
+    large = png(6000, 7000, b"no pixels at all")
+    assert refused("IMAGE_TOO_LARGE", take_image, large, "a") == refused("IMAGE_TOO_LARGE", take_image, large[:60], "a")
+    refused("IMAGE_FRAMES", take_image, animated[:-400], "a")  # and cut off
+    refused(
+        "IMAGE_BROKEN", take_image, encode(Image.fromarray(PHOTO[..., 0].astype(np.float32)), "TIFF")[:-900], "a"
+    )  # and of floats
+    monkeypatch.setattr("pca_core.data.untrusted.MAX_BYTES", 100)
+    refused("IMAGE_TOO_LARGE", take_image, b"no picture" * 99, "a")
+    refused("IMAGE_FORMAT", take_image, b"no picture", "a")
 
 
 def test_a_bomb_is_refused_from_its_header(own):
