@@ -22,8 +22,9 @@ HEALTH = "/_stcore/health"  # says "ok" and nothing else; a container's health c
 COOKIE_SECONDS = 30 * 86400
 FORM_BYTES = 4096
 # The browser itself then refuses whatever a page would fetch from elsewhere, also for markup that slipped in with a name.
+# Streamlit's bundle and components need all that is listed; not every browser takes the WebSocket for 'self'.
 POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "  # Streamlit's bundle and components need all of these
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob: ws://{host} wss://{host}; "
     "frame-ancestors 'self'; base-uri 'self'; object-src 'none'"
 )
 
@@ -52,11 +53,11 @@ class Gate:
         if answer is None and not self._is_known(connection):
             answer = _deny() if scope["type"] == "websocket" else await self._ask(Request(scope, receive))
         if answer is None:
-            await self._app(scope, receive, _with_policy(send))
+            await self._app(scope, receive, _with_policy(send, connection.headers["host"]))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: the browser sees 403
         else:
-            await answer(scope, receive, _with_policy(send))
+            await answer(scope, receive, send)
 
     def _is_known(self, connection: HTTPConnection) -> bool:
         if self._token is None or (connection.url.path == HEALTH and connection.scope["type"] == "http"):
@@ -122,11 +123,11 @@ def _cookie_name() -> str:
     return f"cyclelens_{config.get_option('server.port')}"
 
 
-def _with_policy(send: Send) -> Send:
+def _with_policy(send: Send, host: str) -> Send:
     async def send_with_policy(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = POLICY
+            headers["Content-Security-Policy"] = POLICY.format(host=host)
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "same-origin"
         await send(message)

@@ -97,11 +97,11 @@ class Visitor:
         state.file_uploader_state_value.uploaded_file_info.append(self.put(name, data))
         self._run([WidgetState(id=self._find(button).button.id, trigger_value=True)])
 
-    def put(self, name: str, data: bytes) -> UploadedFileInfo:
-        """Send a file that the page may be told of later."""
+    def put(self, name: str, data: bytes, xsrf: str | None = None) -> UploadedFileInfo:
+        """Send a file that the page may be told of later, with the secret of this browser or another one."""
         self._socket.send(BackMsg(file_urls_request=FileURLsRequest(request_id="1", file_names=[name])).SerializeToString())
         urls = self._wait_for("file_urls_response").file_urls_response.file_urls[0]
-        _put(self.address, urls.upload_url, name, data, self._xsrf)
+        _put(self.address, urls.upload_url, name, data, self._xsrf, self._xsrf if xsrf is None else xsrf)
         return UploadedFileInfo(name=name, size=len(data), file_id=urls.file_id, file_urls=urls)
 
     def close(self) -> None:
@@ -170,14 +170,14 @@ def _fetch_xsrf(address: str) -> str:
     return answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
 
 
-def _put(address: str, path: str, name: str, data: bytes, xsrf: str) -> None:
+def _put(address: str, path: str, name: str, data: bytes, cookie: str, xsrf: str) -> None:
     connection = HTTPConnection(urlparse(address).netloc, timeout=30)
     head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     body = head.encode() + data + b"\r\n--b--\r\n"
     headers = {
         "Content-Type": "multipart/form-data; boundary=b",
         "X-Xsrftoken": xsrf,
-        "Cookie": f"_streamlit_xsrf={xsrf}",
+        "Cookie": f"_streamlit_xsrf={cookie}",
         "Origin": address,
     }
     connection.request("PUT", path, body, headers)

@@ -113,6 +113,15 @@ def test_what_is_one_persons_is_nobody_elses(server, tell):
     tell(8, f"{len(nonces)} sessions with uploads and pins: none heard of another's")
 
 
+def test_a_file_without_the_browsers_secret_is_refused(server):
+    """Another page could send a file in somebody's name, but not read the cookie that must be repeated."""
+    with visiting(server, 1) as (visitor,):
+        visitor.put("mine.png", b"1")
+        for wrong in ("", "2|00000000|00000000000000000000000000000000|1"):
+            with pytest.raises(AssertionError, match="403"):
+                visitor.put("theirs.png", b"1", xsrf=wrong)
+
+
 def test_one_who_reads_nothing_holds_up_nobody(server, tell):
     with visiting(server, 2) as (slow, quick):
         before = server.megabytes

@@ -8,7 +8,8 @@ import shlex
 import pytest
 
 from app.access import AccessError, check_address, has_login
-from pca_core.cli import build_parser
+from app.entrance import read_flags
+from pca_core.cli import build_parser, main
 from tests.conftest import ROOT
 
 DEPLOY = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
@@ -24,6 +25,20 @@ def test_commands_are_understood(command):
 
 def test_the_documentation_has_commands():
     assert len(COMMANDS) >= 7
+
+
+def test_the_server_is_told_all_that_the_command_was(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr("os.execv", lambda _, command: given.extend(command))
+    monkeypatch.chdir(tmp_path)
+    flags = ["--address", "0.0.0.0", "--public", "--token-file", "token", "--allow-host", "box", "--allow-host", "*.lab"]
+    main(["app", *flags])
+    settings, own = given[: given.index("--")], given[given.index("--") + 1 :]
+    assert "--server.address=0.0.0.0" in settings
+    assert own == ["--token-file", str(tmp_path / "token"), "--allow-host=box", "--allow-host=*.lab", "--public"]
+    monkeypatch.setattr("sys.argv", ["server.py", *own])
+    found = read_flags()
+    assert (found.public, found.token_file, found.allow_host) == (True, str(tmp_path / "token"), ["box", "*.lab"])
 
 
 def test_the_refusal_is_as_it_is_told():
