@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 
 class InputError(ValueError):
-    """Something that came from outside cannot be used.
+    """Something that came from outside cannot be used. Names in the sentence may be anybody's: it stays one printable line.
 
     Attributes:
         code: A stable name for the kind of fault, e.g. ``"IMAGE_TOO_LARGE"``; the sentence may change, the code may not.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(_one_line(message))
         self.code = code
 
 
@@ -34,5 +34,8 @@ def shorten(text: object, length: int = 200) -> str:
 def tidy(name: object, length: int = 60) -> str:
     """A name that somebody else chose, as one line to show: no folders, no control characters, never empty."""
     text = str(name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return shorten(text, length) or "unnamed"
+    return shorten(" ".join(_one_line(text).split()), length) or "unnamed"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else "".join(character if character.isprintable() else " " for character in text)

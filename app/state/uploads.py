@@ -13,7 +13,7 @@ from app.state import cache, session
 from pca_core.checks import InputError, tidy
 from pca_core.data import content_hash, encode_png, read_image
 from pca_core.data.archives import Part, unpack
-from pca_core.data.conventions import CONVENTIONS, make_id_map
+from pca_core.data.conventions import CONVENTIONS, make_id_map, parse_ids
 from pca_core.data.decoders import DECODERS
 from pca_core.data.untrusted import check_file, take_image, take_label
 from pca_core.types import Domain, LabelSpace
@@ -34,11 +34,13 @@ class Reading:
         convention: What the ids stand for, a name in ``CONVENTIONS``: they become classes of the checkpoint by name, or 255 where
             it has no such class. "" for class indices of the checkpoint.
         wrong_size: What happens to a label map that has not the size of its image.
+        by_hand: What further ids stand for, as :func:`~pca_core.data.conventions.parse_ids` reads it.
     """
 
     unknown: Literal["error", "ignore"] = "error"
     convention: str = ""
     wrong_size: Literal["error", "nearest"] = "error"
+    by_hand: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def add_uploads(
         How many images were kept, of how many, and a sentence for each file that was not.
 
     Raises:
-        InputError: ``UPLOAD_MANY`` beyond :data:`MAX_UPLOADS`, ``ZIP_…`` for an archive that is not as it should be; nothing is
-            kept then.
+        InputError: ``UPLOAD_MANY`` beyond :data:`MAX_UPLOADS`, ``ZIP_…`` for an archive that is not as it should be,
+            ``LABEL_ID_MAP`` for ids by hand that cannot be read; nothing is kept then.
     """
     parts = list(unpack(images))
     waiting = [part for part in parts if not part.is_label]
@@ -134,6 +136,9 @@ class _Taker:
 
     def __init__(self, side: Domain, space: LabelSpace, reading: Reading) -> None:
         self._side, self._space, self._reading = side, space, reading
+        names = CONVENTIONS.get(reading.convention)
+        self._id_map = None if names is None else make_id_map(space, names)
+        self._further_ids = parse_ids(reading.by_hand, space)
         self._known = {upload.origin: upload for uploads in st.session_state["uploads"].values() for upload in uploads.values()}
 
     def take(self, image: Part, label: Part | None) -> Upload:
@@ -154,12 +159,12 @@ class _Taker:
     def _read(self, name: str, origin: str, image: File, label: File | None) -> Upload:
         taken, ids = take_image(image[1], image[0]), None
         if label is not None:
-            names = CONVENTIONS.get(self._reading.convention)
             ids = take_label(
                 label[1],
                 label[0],
                 self._space,
-                id_map=None if names is None else make_id_map(self._space, names),
+                id_map=self._id_map,
+                further_ids=self._further_ids,
                 unknown=self._reading.unknown,
                 size=taken.pixels.shape[:2],
                 wrong_size=self._reading.wrong_size,

@@ -56,13 +56,19 @@ def upload_form(side: Domain) -> None:
             key=f"{side}_upload_ids",
             help=READINGS_HELP,
         )
+        by_hand = right.text_input(
+            "Further ids",
+            placeholder="200 = sky, #ff00ff = road, 34 =",
+            key=f"{side}_upload_by_hand",
+            help="What single ids or colours stand for, by the net's class names; without a name they count as unlabelled.",
+        )
         is_lenient = st.checkbox("Treat unknown label ids as unlabelled", key=f"{side}_upload_lenient")
         is_fitted = st.checkbox(
             "Fit label maps of another size to their image",
             key=f"{side}_upload_fit",
             help="By the nearest pixel: no new class can appear. Only for label maps that show the whole image.",
         )
-        reading = uploads.Reading("ignore" if is_lenient else "error", convention, "nearest" if is_fitted else "error")
+        reading = uploads.Reading("ignore" if is_lenient else "error", convention, "nearest" if is_fitted else "error", by_hand)
         if st.form_submit_button("Add", key=f"{side}_add", width="stretch"):
             _add(side, images, labels, reading)
     st.caption("Uploads live with this session: a reload of the page forgets them.")

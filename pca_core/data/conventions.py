@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import TYPE_CHECKING
 
-from pca_core.checks import InputError
+from pca_core.checks import InputError, shorten
 from pca_core.data.label_spaces import LABEL_SPACES, canonical
 from pca_core.types import IGNORE_INDEX
 
@@ -91,6 +93,32 @@ def make_id_map(space: LabelSpace, names: Mapping[int, str]) -> dict[int, int]:
     """
     index = {canonical(name): i for i, name in enumerate(space.class_names)}
     return {raw: index.get(canonical(name), IGNORE_INDEX) for raw, name in names.items()}
+
+
+def parse_ids(text: str, space: LabelSpace) -> dict[int, int]:
+    """Read what a person says that ids or colours stand for: ``7 = road, #ff00ff = sky, 34 =``.
+
+    Args:
+        text: Entries with commas or line ends between; an id is a whole number or a colour, no name means unlabelled.
+        space: Whose classes the names are.
+
+    Returns:
+        Raw id (``0xRRGGBB`` for a colour) -> class index or 255, for ``further_ids`` of :func:`pca_core.data.read_label`.
+
+    Raises:
+        InputError: ``LABEL_ID_MAP``, naming the first entry that cannot be read.
+    """
+    index, found = {canonical(name.lower()): i for i, name in enumerate(space.class_names)} | {"": IGNORE_INDEX}, {}
+    for entry in filter(None, map(str.strip, text.replace("\n", ",").split(","))):
+        raw, equals, name = map(str.strip, entry.partition("="))
+        name = canonical(name.lower())
+        is_colour = re.fullmatch(r"#[0-9a-fA-F]{6}", raw) is not None
+        if not equals or not (is_colour or re.fullmatch(r"-?[0-9]{1,9}", raw)) or name not in index:
+            near = difflib.get_close_matches(name, index, 1, 0.6) if equals else []
+            hint = f"Did you mean {near[0]}?" if near and near[0] else f"Classes are {', '.join(space.class_names[:5])} …"
+            raise InputError("LABEL_ID_MAP", f"{shorten(entry, 60)!r} must be an id or #colour, =, and a class. {shorten(hint)}")
+        found[int(raw[1:], 16) if is_colour else int(raw)] = index[name]
+    return found
 
 
 ID_MAPS: dict[str, dict[str, dict[int, int]]] = {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from pca_core.checks import InputError
 from pca_core.data.classes_file import find_classes_file, find_label_space, read_label_space
 from pca_core.data.images import content_hash, fit_short_side, read_image, resize_image
-from pca_core.data.labels import LabelMap, read_label, resize_label
+from pca_core.data.label_maps import resize_label
+from pca_core.data.labels import LabelMap, read_label
 from pca_core.data.layouts import Listing, list_folder, show
 from pca_core.types import Sample
 

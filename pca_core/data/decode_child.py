@@ -64,8 +64,8 @@ def answer(request: dict, data: bytes) -> tuple[dict, np.ndarray]:
     """Decode a file.
 
     Args:
-        request: ``name`` for messages, and for a label map ``space``, ``id_map``, ``unknown``, ``size`` and ``wrong_size`` as
-            :func:`~pca_core.data.read_label` takes them.
+        request: ``name`` for messages, and for a label map ``space``, ``id_map``, ``further_ids``, ``unknown``, ``size`` and
+            ``wrong_size`` as :func:`~pca_core.data.read_label` takes them.
         data: The file.
 
     Returns:
@@ -93,6 +93,7 @@ def _read_label(request: dict, data: bytes):
             space["name"], tuple(space["class_names"]), tuple(map(tuple, space["palette"])), ignore_index=space["ignore_index"]
         ),
         id_map=None if request["id_map"] is None else dict(request["id_map"]),
+        further_ids=dict(request["further_ids"]),
         unknown=request["unknown"],
         size=None if request["size"] is None else tuple(request["size"]),
         wrong_size=request["wrong_size"],

@@ -1,4 +1,4 @@
-"""Label maps: from whatever a file holds to class indices 0 .. K-1 and 255, and back to colours."""
+"""Label files: from whatever one holds to class indices 0 .. K-1 and 255."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pca_core.checks import InputError
 from pca_core.data.files import OpenedPicture, decoding, open_checked, read_16_bit, turn_upright
-from pca_core.data.label_spaces import UNLABELLED_RGB
+from pca_core.data.label_maps import resize_label
 from pca_core.types import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def read_label(
     space: LabelSpace,
     *,
     id_map: Mapping[int, int] | None = None,
+    further_ids: Mapping[int, int] | None = None,
     unknown: Literal["error", "ignore"] = "error",
     size: tuple[int, int] | None = None,
     wrong_size: Literal["error", "nearest"] = "error",
@@ -55,6 +56,7 @@ def read_label(
         space: The classes; its ``ignore_index`` and 255 both mean "no label".
         id_map: Raw id -> class index or 255, e.g. ``ID_MAPS["cityscapes-19"]["label_ids"]``; without it ids are class
             indices already. For an 8-bit RGB file it adds colours ``0xRRGGBB`` to the palette.
+        further_ids: More of the same, beside ``id_map`` or the class indices.
         unknown: Whether ids that stand for nothing are refused, or become 255 and are counted.
         size: (height, width) in pixels that the map must have; ``wrong_size``: another is refused, or resized by
             :func:`resize_label`.
@@ -76,7 +78,7 @@ def read_label(
             f"{opened.name} must have the size of its image, {size[0]} × {size[1]} (height × width), but has "
             f"{raw.shape[0]} × {raw.shape[1]}. Use the label map of this very image.",
         )
-    label_map = _translate(raw, _id_table(space, id_map, is_colour), opened.name)
+    label_map = _translate(raw, _id_table(space, id_map, further_ids, is_colour), opened.name)
     if label_map.unknown and unknown == "error":
         raise InputError("LABEL_UNKNOWN_IDS", _describe_unknown(opened.name, space, label_map.unknown, is_colour))
     return label_map if is_of_size else LabelMap(resize_label(label_map.ids, size), label_map.unknown)
@@ -122,9 +124,12 @@ def _pack_colours(pixels: np.ndarray) -> np.ndarray:
     return packed
 
 
-def _id_table(space: LabelSpace, id_map: Mapping[int, int] | None, is_colour: bool) -> dict[int, int]:
+def _id_table(
+    space: LabelSpace, id_map: Mapping[int, int] | None, further_ids: Mapping[int, int] | None, is_colour: bool
+) -> dict[int, int]:
     """Raw id or packed colour -> class index or 255."""
-    wrong = [index for index in (id_map or {}).values() if index not in (*range(space.num_classes), IGNORE_INDEX)]
+    further_ids = dict(further_ids or {})
+    wrong = [index for index in ((id_map or {}) | further_ids).values() if index not in (*range(space.num_classes), IGNORE_INDEX)]
     if wrong:
         raise InputError(
             "LABEL_ID_MAP",
@@ -138,9 +143,9 @@ def _id_table(space: LabelSpace, id_map: Mapping[int, int] | None, is_colour: bo
                 "CLASSES_PALETTE",
                 f"Label space {space.name} gives one colour to several classes. Use label files with ids instead.",
             )
-        return table | dict(id_map or {})
+        return table | dict(id_map or {}) | further_ids
     table = dict(id_map) if id_map is not None else {index: index for index in range(space.num_classes)}
-    return {IGNORE_INDEX: IGNORE_INDEX, space.ignore_index: IGNORE_INDEX} | table
+    return {IGNORE_INDEX: IGNORE_INDEX, space.ignore_index: IGNORE_INDEX} | table | further_ids
 
 
 def _translate(raw: np.ndarray, table: Mapping[int, int], name: str) -> LabelMap:
@@ -169,81 +174,3 @@ def _describe_unknown(name: str, space: LabelSpace, unknown: Mapping[int, int], 
         f"{space.ignore_index} = no label): {', '.join(shown)}{more}. Translate them, "
         "or leave these pixels without a label (--ignore-unknown on the command line, a button in the app)."
     )
-
-
-def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a label map by taking the pixel under each new pixel's centre, so that no new id can appear.
-
-    Source index = floor((target index + 0.5) * source length / target length), in whole numbers; torch calls this
-    "nearest-exact".
-
-    Args:
-        label: (H, W), any dtype.
-        size: (height, width) in pixels.
-
-    Returns:
-        (height, width), same dtype, a copy.
-
-    Raises:
-        InputError: ``LABEL_ARRAY``, ``IMAGE_SIZE`` for a side below one pixel.
-    """
-    _check_label(label)
-    if min(size) < 1:
-        raise InputError("IMAGE_SIZE", f"size must be (height, width) of at least one pixel, got {tuple(size)}.")
-    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, label.shape, strict=True))
-    return label[rows[:, None], columns]
-
-
-def colorize(ids: np.ndarray, space: LabelSpace) -> np.ndarray:
-    """Paint a label map in the colours of its classes, and mid grey where there is no label.
-
-    Args:
-        ids: (H, W) class indices and 255.
-        space: The classes.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        InputError: ``LABEL_ARRAY`` for another array, ``LABEL_IDS`` for an index that is no class.
-    """
-    _check_ids(ids, space.num_classes)
-    colours = np.full((IGNORE_INDEX + 1, 3), UNLABELLED_RGB, np.uint8)
-    colours[: space.num_classes] = space.palette
-    return colours[ids]
-
-
-def class_frequencies(ids: np.ndarray, num_classes: int) -> np.ndarray:
-    """Measure which part of the labelled pixels each class has.
-
-    Args:
-        ids: (H, W) class indices and 255.
-        num_classes: K.
-
-    Returns:
-        (K,) float64, sum 1; all 0 when no pixel has a label.
-
-    Raises:
-        InputError: ``LABEL_ARRAY`` for another array, ``LABEL_IDS`` for an index that is no class.
-    """
-    _check_ids(ids, num_classes)
-    counts = np.bincount(ids[ids != IGNORE_INDEX], minlength=num_classes)
-    return counts / max(1, counts.sum())
-
-
-def _check_label(label: np.ndarray) -> None:
-    if label.ndim != 2 or label.size == 0:
-        raise InputError("LABEL_ARRAY", f"A label map must have shape (H, W), got {label.shape}. Use read_label() to get one.")
-
-
-def _check_ids(ids: np.ndarray, num_classes: int) -> None:
-    _check_label(ids)
-    if ids.dtype.kind not in "iu":
-        raise InputError("LABEL_ARRAY", f"A label map must hold whole numbers, got {ids.dtype}. Use read_label().")
-    wrong = ids[(ids != IGNORE_INDEX) & ((ids < 0) | (ids >= num_classes))]
-    if wrong.size:
-        raise InputError(
-            "LABEL_IDS",
-            f"A label map must hold class indices 0 to {num_classes - 1} and {IGNORE_INDEX}, "
-            f"got {wrong[0]}. Read the file with read_label().",
-        )

@@ -279,6 +279,22 @@ def test_a_label_of_another_size_is_fitted_on_consent(images):
     np.testing.assert_array_equal(read_image(upload.label)[..., 0], np.full((64, 96), 3))
 
 
+def test_ids_that_are_named_by_hand_become_classes(images):
+    label = np.full((64, 96), 200, np.uint8)
+    label[:32] = 3
+    files = {"a.jpg": encode_jpeg(picture())}, {"a.png": encode_png(label)}
+    add(images, "source", *files)
+    assert "200 (3072 pixels)" in sentences(images)
+    for words, expected in (("200 = raod", "Did you mean road?"), ("200 = road", "")):
+        images.text_input(key="source_upload_by_hand").set_value(words)
+        next(button for button in images.button if button.label == "Add").click().run()
+        assert expected in sentences(images)
+    assert not sentences(images)
+    (upload,) = images.session_state["uploads"]["source"].values()
+    names = [upload.label_space.class_names[index] for index in read_image(upload.label)[[0, -1], 0, 0]]
+    assert names == [upload.label_space.class_names[3], "road"]
+
+
 def test_a_second_try_decodes_only_what_is_new(images, monkeypatch):
     decoded = []
     take = uploads.take_image

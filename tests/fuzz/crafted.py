@@ -16,6 +16,7 @@ from PIL import Image
 RNG = np.random.default_rng(7)
 COLOUR = RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)
 IDS = RNG.integers(0, 19, (9, 13), dtype=np.uint8)
+DEEP = RNG.integers(0, 65536, (9, 13, 3), dtype=np.uint16)
 EDGES = [0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1]  # of lengths, counts and sizes
 BEGINNINGS = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"II*\0", b"MM\0*", b"II+\0", b"RIFF\0\0\0\0WEBPVP8X"]
 
@@ -44,7 +45,6 @@ def ordinary() -> dict[str, bytes]:
     alpha = Image.fromarray(np.dstack([COLOUR, IDS * 13]))
     palette = grey.copy()
     palette.putpalette([value for number in range(256) for value in (number, 255 - number, 7)])
-    deep = RNG.integers(0, 65536, (9, 13, 3), dtype=np.uint16)
     made = {
         "png": encode(picture, "PNG", exif=exif),
         "png-1-bit": encode(grey.convert("1"), "PNG"),
@@ -77,7 +77,7 @@ def ordinary() -> dict[str, bytes]:
         f"tiff-{kind}": encode(picture, "TIFF", compression=kind)
         for kind in ("tiff_lzw", "jpeg", "tiff_adobe_deflate", "packbits")
     }
-    made |= {f"{kind}-16": cv2.imencode(f".{kind}", deep)[1].tobytes() for kind in ("png", "tiff")}
+    made |= {f"{kind}-16": cv2.imencode(f".{kind}", DEEP)[1].tobytes() for kind in ("png", "tiff")}
     return made
 
 
@@ -165,7 +165,8 @@ def crafted() -> dict[str, bytes]:
 
 def followed(count: int) -> dict[str, object]:
     """By so many frames, different from each other: equal ones are stored as one."""
-    frames = [Image.fromarray(RNG.integers(0, 256, COLOUR.shape, dtype=np.uint8)) for _ in range(count)]
+    rng = np.random.default_rng(count)
+    frames = [Image.fromarray(rng.integers(0, 256, COLOUR.shape, dtype=np.uint8)) for _ in range(count)]
     return {"save_all": True, "append_images": frames}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "20"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "15"))
 LONG_SECONDS = int(os.environ.get("FUZZ_SECONDS_LONG", "600"))
 
 

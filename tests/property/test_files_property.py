@@ -148,7 +148,7 @@ def recipe_file(tmp_path_factory):
     return tmp_path_factory.mktemp("recipe") / "recipe.json"
 
 
-@settings(max_examples=300, **RELAXED)
+@settings(max_examples=150, **RELAXED)
 @given(st.data())
 def test_a_changed_recipe_is_read_or_refused(recipe_file, data):
     recipe = json.loads(make_recipe().model_dump_json())

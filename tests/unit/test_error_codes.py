@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pca_core.checks import InputError, tidy
 from pca_core.runs.faults import explain
 from tests.conftest import ROOT
 
@@ -82,6 +83,12 @@ def test_codes_from_elsewhere_are_those_that_are_known():
     """Whoever makes a code out of other texts would be missed above."""
     counts = {path.relative_to(ROOT).as_posix(): codes_in(path.read_text(encoding="utf-8"))[1] for path in SOURCES}
     assert {name for name, count in counts.items() if count} == set(MADE_ELSEWHERE)
+
+
+def test_a_sentence_stays_one_line_whatever_is_named_in_it():
+    error = InputError("A_CODE", "a\nb\tc\x1b[31md\u202ee\ud800 → × é 漢")
+    assert str(error) == "a b c [31md e  → × é 漢"
+    assert tidy("../x\n\u202e") == "x"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from PIL import Image
 
 from pca_core.checks import InputError
 from pca_core.data import LABEL_SPACES, decoders, encode_jpeg, encode_png, read_image, read_label, resize_label
+from pca_core.data.conventions import parse_ids
 from pca_core.data.decoders import Decoders
 from pca_core.data.untrusted import MAX_BYTES, take_image, take_label
 from tests.conftest import ROOT
@@ -133,6 +134,25 @@ def test_label_maps_are_read_by_palette_colour_and_id_map():
     assert f"99 ({(IDS == 3).sum()} pixels)" in refused("LABEL_UNKNOWN_IDS", take_label, encode_png(strange), "a", SPACE)
     assert take_label(encode_png(strange), "a", SPACE, unknown="ignore").unknown == {99: (IDS == 3).sum()}
     refused("LABEL_LOSSY", take_label, encode_jpeg(PHOTO), "a", SPACE)
+
+
+def test_ids_by_hand_go_beside_the_classes():
+    road, sky = (SPACE.class_names.index(name) for name in ("road", "sky"))
+    by_hand = parse_ids("200 = road, #010203 = Sky,\n 34 =", SPACE)
+    assert by_hand == {200: road, 0x010203: sky, 34: 255}
+    raw = np.array([[0, 1, 200], [34, 255, 5]], np.uint8)
+    wanted = np.array([[0, 1, road], [255, 255, 5]])
+    np.testing.assert_array_equal(take_label(encode_png(raw), "a", SPACE, further_ids=by_hand).ids, wanted)
+    colours = np.array([[SPACE.palette[2], (1, 2, 3)]], np.uint8)
+    np.testing.assert_array_equal(take_label(encode_png(colours), "a", SPACE, further_ids=by_hand).ids, [[2, sky]])
+    refused("LABEL_UNKNOWN_IDS", take_label, encode_png(np.zeros((1, 1, 3), np.uint8)), "a", SPACE, further_ids=by_hand)  # black
+
+
+@pytest.mark.parametrize(
+    "text", ["road", "200", "200 = raod", "x = road", "#12345 = road", "1e3 = road", "= road", "9999999999 = road"]
+)
+def test_ids_by_hand_that_cannot_be_read_are_named(text):
+    assert text in refused("LABEL_ID_MAP", parse_ids, text, SPACE)
 
 
 def test_a_child_may_do_little(own):
