@@ -16,7 +16,10 @@ SHORTER = (
     # What is written → what is run instead, the same command on less.
     (r"streets:(noon|dusk-rain)(-heldout)?\b", r"assets/streets/\1\2"),  # three frames of 128 × 64 pixels
     (r"^(cyclelens train .*)", r"\1 --short-side 64 --steps 2 --batch-size 2"),
-    (r"^(cyclelens adapt .*)", r"\1 --steps 2 --set batch_size=2 --set held_out=1 --set short_side=64"),
+    (
+        r"^cyclelens adapt (.*)",
+        r"cyclelens adapt --checkpoint net.safetensors \1 --steps 2 --set batch_size=2 --set held_out=1 --set short_side=64",
+    ),
     (r"^(cyclelens import-checkpoint .*)", r"\1 --short-side 64"),
     (r"--seeds \d+", "--seeds 1"),
     (r"--architecture smp:\S+ --pretrained", "--architecture compact"),  # weights of a hub
