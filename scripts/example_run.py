@@ -10,7 +10,8 @@ from pca_core.adaptation import PRESETS
 from pca_core.data.streets import BUILT_IN_NET
 from pca_core.runs import DataChoice, Run, RunRequest, RunStore, Supervisor
 
-METHODS = ("plca", "source-only", "adabn")
+METHODS = ("source-only", "adabn", "plca")
+"""In this order: Compare opens on the newest run."""
 PINNED = ("dusk_rain_0001", "dusk_rain_0002", "dusk_rain_0003")
 
 
@@ -49,4 +50,4 @@ def make_example(store: RunStore, steps: int) -> Run:
         if status.state != "done":
             raise RuntimeError(f"The run {run.id} is {status.state}: {status.message}")
     print(file=sys.stderr)
-    return runs[0]
+    return runs[-1]

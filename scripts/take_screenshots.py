@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from pca_core.cli.doctor import find_chromium
 from pca_core.runs import Run, RunStore
@@ -63,6 +63,17 @@ def serve() -> Iterator[str]:
         subprocess.run(["pkill", "-g", str(server.pid)], check=False)
 
 
+def take(page: Page, file: Path) -> None:
+    """One picture, of a page that has not failed.
+
+    Raises:
+        RuntimeError: An error is on the page.
+    """
+    if page.locator("[data-testid=stException]").count():
+        raise RuntimeError(f"{page.url} shows an error instead of {file.stem}.")
+    page.screenshot(path=file, **({"type": "jpeg", "quality": 84} if file.suffix == ".jpg" else {}))
+
+
 def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int, int], scheme: str, scale: float = 1) -> None:
     """One page in one size and colour scheme, once it has come to rest."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=scale)
@@ -71,7 +82,7 @@ def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int
     page.wait_for_selector(wait_for, timeout=90_000)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=90_000)
     page.wait_for_timeout(2500)
-    page.screenshot(path=file, **({"type": "jpeg", "quality": 84} if file.suffix == ".jpg" else {}))
+    take(page, file)
     context.close()
 
 
@@ -82,13 +93,13 @@ def shoot_runs(browser: Browser, url: str, out: Path, run: Run) -> None:
     page.goto(f"{url}/adapt?run={run.id}")
     page.get_by_text("Done,").wait_for(timeout=90_000)
     page.wait_for_timeout(4000)
-    page.screenshot(path=out / "adapt.png")
+    take(page, out / "adapt.png")
     page.goto(f"{url}/compare")
     page.locator(".ba-root[data-ready=true]").wait_for(timeout=90_000)
     page.get_by_role("button", name="Score").click()
     page.get_by_text("Metrics (CSV)").wait_for(timeout=600_000)
     page.wait_for_timeout(2500)
-    page.screenshot(path=out / "compare.png")
+    take(page, out / "compare.png")
     context.close()
 
 
