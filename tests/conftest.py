@@ -11,6 +11,12 @@ from typing import NoReturn
 import pytest
 import torch
 
+from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT
+from pca_core import inference
+from pca_core.association import PairAnalysis
+from pca_core.data import FolderDataset
+from pca_core.inference import segment
+from pca_core.models import load_checkpoint
 from pca_core.types import IGNORE_INDEX, FeaturePair
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +54,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures of the promises")
         for promise, figure in sorted(figures):
             terminalreporter.line(f"promise {promise:>2}: {figure}")
+
+
+@pytest.fixture(scope="session")
+def analysis() -> PairAnalysis:
+    """The built-in pair under the paper's config, straight from the core."""
+    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
+    source, target = (FolderDataset(BUILT_IN[side])[0] for side in ("source", "target"))
+    found = (segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
+    return PairAnalysis(inference.make_pair(*found))
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from pca_core.inference import aggregate_prediction, evaluate
 from pca_core.metrics import score
 from tests.app.pages import change, open_page
 from tests.app.test_pages import metric, picture, sentences
-from tests.browser.test_trace_page import analysis  # noqa: F401 (a fixture)
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def said(app: AppTest) -> str:
     return " ".join(item.value for item in app.caption)
 
 
-def of_core(analysis, alpha: float) -> dict[str, str]:  # noqa: F811
+def of_core(analysis, alpha: float) -> dict[str, str]:
     effect, reach = alpha_effects(analysis, (alpha,))[0], measure_reach(analysis, alpha)
     return {
         "Reach": f"{reach.pulled:.1%}".replace("100.0%", "100%"),
@@ -46,7 +45,7 @@ def of_core(analysis, alpha: float) -> dict[str, str]:  # noqa: F811
     }
 
 
-def test_alpha_changes_every_number_as_the_core_says(page, analysis):  # noqa: F811
+def test_alpha_changes_every_number_as_the_core_says(page, analysis):
     for alpha in (0.5, 0.2):
         page.slider(key="alpha").set_value(alpha).run()
         assert numbers(page) | of_core(analysis, alpha) == numbers(page)
@@ -67,7 +66,7 @@ def test_off_shows_what_the_papers_alpha_would_do(page):
     }  # without aggregation another pixel is the first to show
 
 
-def test_aggregated_inference_is_that_of_the_core(page, analysis):  # noqa: F811
+def test_aggregated_inference_is_that_of_the_core(page, analysis):
     pair, net = analysis.pair, load_checkpoint(BUILT_IN_CHECKPOINT)
     shown = []
     for alpha in (0.5, 0.05):
@@ -81,7 +80,7 @@ def test_aggregated_inference_is_that_of_the_core(page, analysis):  # noqa: F811
     assert float(metric(page, "Target mIoU")) - float(change(page, "Target mIoU")) == pytest.approx(plain.miou, abs=0.11)
 
 
-def test_the_pinned_pixel_is_told_by_its_weights(page, analysis):  # noqa: F811
+def test_the_pinned_pixel_is_told_by_its_weights(page, analysis):
     for index in (4321, 700):
         page.session_state["pixel"] = ("target", index)
         page.run()
@@ -92,14 +91,14 @@ def test_the_pinned_pixel_is_told_by_its_weights(page, analysis):  # noqa: F811
         assert metric(page, "From its surroundings") == f"{loan.near_share:.1%}"
 
 
-def test_a_pinned_source_pixel_shows_its_match(page, analysis):  # noqa: F811
+def test_a_pinned_source_pixel_shows_its_match(page, analysis):
     page.session_state["pixel"] = ("source", 3000)
     page.run()
     row, column = divmod(int(analysis.association.target_index[3000]), 128)
     assert metric(page, "Pinned target pixel") == f"{row}, {column}"
 
 
-def test_the_level_reaches_weights_and_loss(page, analysis):  # noqa: F811
+def test_the_level_reaches_weights_and_loss(page, analysis):
     page.session_state["pixel"] = ("target", 4321)
     page.segmented_control(key="level").set_value("prediction").run()
     other = analysis.with_config(replace(analysis.config, level="prediction"))
@@ -107,7 +106,7 @@ def test_the_level_reaches_weights_and_loss(page, analysis):  # noqa: F811
     assert metric(page, "Borrows from") == f"{describe_loan(other, 4321).num_lenders:,.0f} pixels"
 
 
-def test_curves_and_table_hold_every_alpha(page, analysis):  # noqa: F811
+def test_curves_and_table_hold_every_alpha(page, analysis):
     effects = alpha_effects(analysis)
     table = page.dataframe[0].value
     assert table["α"].tolist() == list(ALPHAS)

@@ -15,7 +15,6 @@ from pca_core.analysis.projection import aggregate_target
 from pca_core.data import encode_jpeg
 from tests.app.pages import open_page
 from tests.app.test_pages import metric, picture
-from tests.browser.test_trace_page import analysis  # noqa: F401 (a fixture)
 
 NUMBERS = {"Proxy A-distance": "proxy_a_distance", "MMD²": "mmd", "Fréchet distance": "frechet"}
 
@@ -37,7 +36,7 @@ def of_core(pair) -> dict[str, str]:
     return {label: f"{getattr(gap, name):.3f}" for label, name in NUMBERS.items()}
 
 
-def test_numbers_are_the_cores_plain_and_aggregated(analysis):  # noqa: F811
+def test_numbers_are_the_cores_plain_and_aggregated(analysis):
     app = open_page("features")
     plain = shown(app)
     assert plain == of_core(analysis.pair)
@@ -76,7 +75,7 @@ def test_every_map_under_every_colouring(method, colouring):
     assert "1,400 pixels" in said(app)
 
 
-def test_a_selection_is_told_and_can_be_let_go(analysis):  # noqa: F811
+def test_a_selection_is_told_and_can_be_let_go(analysis):
     app = open_page("features")
     assert app.button(key="feature_clear").disabled
     sample = sample_pixels(analysis.pair)
@@ -113,7 +112,7 @@ def test_a_selection_belongs_to_its_pair():
     assert not app.exception
 
 
-def test_a_rectangle_holds_its_own_side_and_edges(analysis):  # noqa: F811
+def test_a_rectangle_holds_its_own_side_and_edges(analysis):
     sample, pane = sample_pixels(analysis.pair), type("Pane", (), {"grid": (64, 128)})
     pair = type("Pair", (), {"panes": (pane, pane)})
     event = RegionEvent("target", 10, 20, 30, 40, 1)

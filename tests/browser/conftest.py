@@ -19,12 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT
-from pca_core.association import PairAnalysis
 from pca_core.cli.doctor import find_chromium
-from pca_core.data import FolderDataset
-from pca_core.inference import make_pair, segment
-from pca_core.models import load_checkpoint
 from tests.conftest import stop_without
 
 if TYPE_CHECKING:
@@ -132,12 +127,3 @@ def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def analysis() -> PairAnalysis:
-    """The built-in pair under the paper's config, straight from the core."""
-    checkpoint = load_checkpoint(BUILT_IN_CHECKPOINT)
-    source, target = (FolderDataset(BUILT_IN[side])[0] for side in ("source", "target"))
-    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
-    return PairAnalysis(pair)

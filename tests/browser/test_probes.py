@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from pca_core import explain_pixel
-from tests.browser.test_trace_page import MAIN, analysis, click_pixel, open_trace, verdict
+from tests.browser.test_trace_page import MAIN, click_pixel, open_trace, verdict
 
-__all__ = ["analysis"]  # the fixture
 pytestmark = pytest.mark.browser
 
 

@@ -10,9 +10,8 @@ from app.state.tour import STEPS
 from pca_core import explain_pixel
 from tests.browser.test_copy_link import told
 from tests.browser.test_probes import wait_for
-from tests.browser.test_trace_page import MAIN, analysis, verdict
+from tests.browser.test_trace_page import MAIN, verdict
 
-__all__ = ["analysis"]  # the fixture
 pytestmark = pytest.mark.browser
 READY = ".li-root[data-ready=true]"
 MINE = {

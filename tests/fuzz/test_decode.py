@@ -19,7 +19,7 @@ LONG_SECONDS = int(os.environ.get("FUZZ_SECONDS_LONG", "600"))
 @pytest.mark.slow
 @pytest.mark.timeout(max(SECONDS, LONG_SECONDS) + 280)
 @pytest.mark.parametrize("seconds", [SECONDS, pytest.param(LONG_SECONDS, marks=pytest.mark.soak)], ids=["short", "long"])
-def test_the_decoder_withstands_guided_fuzzing(tmp_path, capsys, seconds):
+def test_the_decoder_withstands_guided_fuzzing(tmp_path, tell, seconds):
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is missing, so the decoder was NOT fuzzed; requirements-dev.txt has it for Python 3.11 to 3.13")
     command = [sys.executable, "-m", "tests.fuzz.decode", f"-max_total_time={seconds}", f"-artifact_prefix={tmp_path}/"]
@@ -37,6 +37,5 @@ def test_the_decoder_withstands_guided_fuzzing(tmp_path, capsys, seconds):
     assert done.returncode == 0, done.stdout[-4000:]
     runs = re.search(r"Done (\d+) runs", done.stdout)
     assert runs, done.stdout[-4000:]
-    with capsys.disabled():
-        print(f"\n{int(runs[1]):,} files in {seconds} s of guided fuzzing, none ended otherwise than decoded or refused")
+    tell(1, f"{int(runs[1]):,} files in {seconds} s of guided fuzzing, none ended otherwise than decoded or refused")
     assert int(runs[1]) > 100

@@ -63,12 +63,11 @@ def try_files(own: Decoders, count: int, seed: int) -> tuple[Counter, float, int
     return ends, longest, peak.most
 
 
-def check(own: Decoders, count: int, seed: int, capsys) -> None:
+def check(own: Decoders, count: int, seed: int, tell) -> None:
     before = os.getpid(), threading.active_count()
     ends, longest, most = try_files(own, count, seed)
-    with capsys.disabled():
-        told = ", ".join(f"{code} {number}" for code, number in ends.most_common())
-        print(f"\n{ends.total()} files: {told}; longest {longest:.1f} s, child at most {most / 1024:.0f} MB")
+    told = ", ".join(f"{code} {number}" for code, number in ends.most_common())
+    tell(1, f"{ends.total()} files: {told}; longest {longest:.1f} s, child at most {most / 1024:.0f} MB")
     assert ends.total() == count
     assert longest <= SECONDS + 1
     assert most <= 2**20
@@ -77,14 +76,14 @@ def check(own: Decoders, count: int, seed: int, capsys) -> None:
     assert take_image(ordinary()["png"], "a.png").pixels.shape == (13, 9, 3)
 
 
-def test_500_files_are_decoded_or_refused(own, capsys):
-    check(own, SHORT, 0, capsys)
+def test_500_files_are_decoded_or_refused(own, tell):
+    check(own, SHORT, 0, tell)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_many_thousand_files_are_decoded_or_refused(own, capsys):
-    check(own, LONG, int(time.time()), capsys)
+def test_many_thousand_files_are_decoded_or_refused(own, tell):
+    check(own, LONG, int(time.time()), tell)
 
 
 def test_ordinary_files_are_read(own):

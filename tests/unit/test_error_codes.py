@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 
 PAGE = ROOT / "docs/errors.md"
 SOURCES = [path for folder in ("pca_core", "app") for path in sorted((ROOT / folder).rglob("*.py"))]
+ERRORS = ("InputError", "AccessError", "_RefusedError")
 CODE = re.compile(r"[A-Z]+(_[A-Z]+)*")
 MADE_ELSEWHERE = {  # calls whose code is no text in that place, and where it comes from
     "pca_core/cli/adapt.py": "RUN_ and the code of a failed run",
@@ -28,7 +29,7 @@ def codes_in(source: str) -> tuple[set[str], int]:
     """Codes of the errors that a file makes, and how many of its errors have a code from elsewhere."""
     found, elsewhere = set(), 0
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("InputError", "_RefusedError"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ERRORS:
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant):
                 found.add(first.value)

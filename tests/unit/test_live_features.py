@@ -14,7 +14,6 @@ from pca_core.analysis import live_features
 from pca_core.analysis.live_features import AGREEMENT, LiveSide, compress_features
 from pca_core.types import FeaturePair
 from tests import reference
-from tests.browser.test_trace_page import analysis  # noqa: F401 (a fixture)
 from tests.conftest import make_pair
 
 LEVELS = ["feature", "prediction"]
@@ -91,7 +90,7 @@ def test_more_than_a_browser_should_get_is_not_sent(monkeypatch):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_built_in_pair_keeps_95_of_100_first_choices_both_ways(analysis, level, alpha):  # noqa: F811
+def test_the_built_in_pair_keeps_95_of_100_first_choices_both_ways(analysis, level, alpha):
     """What the page states is what every pixel, not only the judged ones, gets."""
     one = analysis.with_config(replace(analysis.config, level=level, alpha=alpha))
     found = compress_features(one)
