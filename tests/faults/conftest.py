@@ -43,7 +43,7 @@ def supervisor(store: RunStore) -> Iterator[Supervisor]:
         if store.root in folder.parents:
             child.kill()
             child.wait()
-            del _CHILDREN[folder]
+            _CHILDREN.pop(folder, None)  # a thread that sees to a cancelled run may have come first
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> float:

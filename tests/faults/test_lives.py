@@ -85,33 +85,35 @@ def test_killed_at_every_point(run_of, lives, tell):
     tell(5, f"{len(POINTS) + 1} lives equal one, bit for bit")
 
 
-def kill_at_random(run_of, lives, kills: int, draw_fate: Callable[[Run], dict]) -> int:
-    """Kill runs until so many kills are done; returns how many runs that were."""
-    whole, runs, done = run_of("whole", **SHORT), 0, 0
+def kill_at_random(run_of, lives, kills: int, draw_fate: Callable[[Run, float], dict]) -> int:
+    """Kill runs until so many kills are done; returns how many runs that were.
+
+    ``draw_fate`` is given the run and the seconds within which to kill, which follow the pace of the machine: four kills a run.
+    """
+    whole, started, runs, done = run_of("whole", **SHORT), time.monotonic(), 0, 0
     assert lives.live(whole) == 0
+    seconds = time.monotonic() - started
     while done < kills:
         run, step = run_of(f"run-{runs}", **SHORT), 0
-        while lives.live(run, **draw_fate(run)) == KILLED:
-            done += 1
+        while lives.live(run, **draw_fate(run, seconds)) == KILLED:
+            done, seconds = done + 1, seconds * 1.1
             step = check_checkpoints(run, step)
         check_end(run, whole)
-        runs += 1
+        runs, seconds = runs + 1, seconds * 0.7
     return runs
 
 
 def test_killed_before_any_write(run_of, lives, tell):
     draw = random.Random(0)  # a run writes 133 times, its last life 24 times
-    runs = kill_at_random(run_of, lives, 20, lambda run: {"kill_before": ("", str(run.folder), draw.randint(1, 90))})
+    runs = kill_at_random(run_of, lives, 20, lambda run, _: {"kill_before": ("", str(run.folder), draw.randint(1, 90))})
     tell(4, f"20 kills before random writes survived by {runs} runs, each with the weights of one that nobody killed")
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_killed_at_any_moment_two_hundred_times(run_of, lives, tell):
-    draw, started = random.Random(0), time.monotonic()
-    assert lives.live(run_of("first", **SHORT)) == 0
-    seconds = time.monotonic() - started
-    runs = kill_at_random(run_of, lives, 200, lambda _: {"kill_after": draw.uniform(0.02, 0.8 * seconds)})
+    draw = random.Random(0)
+    runs = kill_at_random(run_of, lives, 200, lambda _, seconds: {"kill_after": draw.uniform(0.02, seconds)})
     tell(4, f"200 kills at random moments survived by {runs} runs, each with the weights of one that nobody killed")
 
 
