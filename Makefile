@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8501
 HEADLESS ?=
 PYTEST_ARGS ?=
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -51,6 +52,7 @@ clean:
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install -q --index-url $(TORCH_INDEX) "$(shell grep '^torch==' requirements.txt)")
 	$(BIN)/pip install -q -r requirements.txt
 	$(BIN)/pip install -q --no-deps -e .
 	$(BIN)/python -c "from pca_core.association import warm_up; warm_up()"  # compiles the fused pass once

@@ -5,7 +5,8 @@
     python benchmarks/association.py --pixels 5003 --target-pixels 6007 --channels 131 --rounds 9
 
 Each contender lives in a process of its own and the parent asks them in turn, round by round, so that a change of the machine's
-speed hits all alike; printed are medians, and medians of the ratios within a round. "Extra" is the growth of the peak
+speed hits all alike; printed are medians, and medians of the ratios within a round, of seconds and of processor time (all cores),
+which other work on the machine disturbs less. "Extra" is the growth of the peak
 resident set over the inputs. Features are drawn around 19 class centres, so that most cycles close: the loss has to work.
 """
 
@@ -81,13 +82,14 @@ def work(name: str, shape: Shape) -> None:
         make_job(name, Shape(256, 256, shape.channels))()  # libraries load, compile and take their buffers
         job = make_job(name, shape)
         # The first full run tells the memory: later ones reuse what the allocator kept.
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         extra = peak_extra_mib(job)
-        print(json.dumps((extra, time.perf_counter() - started)), file=answers, flush=True)
+        print(json.dumps((extra, time.perf_counter() - started, time.process_time() - used)), file=answers, flush=True)
         for _ in sys.stdin:
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             result = job()
-            print(json.dumps((time.perf_counter() - started, result)), file=answers, flush=True)
+            taken = time.perf_counter() - started, time.process_time() - used
+            print(json.dumps((*taken, result)), file=answers, flush=True)
 
 
 class Contender:
@@ -97,16 +99,20 @@ class Contender:
         sizes = ["--pixels", shape.source, "--target-pixels", shape.target, "--channels", shape.channels]
         command = [sys.executable, __file__, "--work", name, *map(str, sizes)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.extra, self.first = json.loads(self.process.stdout.readline())
-        self.seconds, self.result = [], None
+        self.extra, *self._first = json.loads(self.process.stdout.readline())
+        self.seconds, self.processor, self.result = [], [], None
 
     def run(self) -> None:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        seconds, self.result = json.loads(self.process.stdout.readline())
+        seconds, processor, self.result = json.loads(self.process.stdout.readline())
         self.seconds.append(seconds)
+        self.processor.append(processor)
 
     def close(self) -> None:
+        """End the process; where there were no rounds, its first run counts."""
+        if not self.seconds:
+            self.seconds, self.processor = ([value] for value in self._first)
         self.process.stdin.close()
         self.process.wait()
 
@@ -119,15 +125,17 @@ def compare(title: str, names: dict[str, str], shape: Shape, rounds: int) -> dic
             contender.run()
     for contender in contenders.values():
         contender.close()
-        contender.seconds = contender.seconds or [contender.first]
     ours = next(iter(contenders.values()))
     print(f"\n{title}, {shape}, {rounds or 'one'} round{'s' if rounds > 1 else ''}")
-    print(f"  {'':52} {'seconds':>8} {'time / ours':>12} {'extra MiB':>10} {'extra / ours':>13}")
+    print(f"  {'':52} {'seconds':>8} {'/ ours':>7} {'processor s':>12} {'/ ours':>7} {'extra MiB':>10} {'/ ours':>7}")
     for name, text in names.items():
         one = contenders[name]
-        ratio = statistics.median(a / b for a, b in zip(one.seconds, ours.seconds, strict=True))
-        share = one.extra / max(ours.extra, 1.0)
-        print(f"  {text:52} {statistics.median(one.seconds):8.3f} {ratio:12.2f} {one.extra:10.0f} {share:13.1f}")
+        cells = ""
+        for kind, width in (("seconds", 8), ("processor", 12)):
+            runs = getattr(one, kind)
+            ratio = statistics.median(a / b for a, b in zip(runs, getattr(ours, kind), strict=True))
+            cells += f" {statistics.median(runs):{width}.3f} {ratio:7.2f}"
+        print(f"  {text:52}{cells} {one.extra:10.0f} {one.extra / max(ours.extra, 1.0):7.1f}")
     print("  " + agreement(contenders), flush=True)
     return contenders
 

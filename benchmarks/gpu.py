@@ -4,6 +4,8 @@
     python benchmarks/gpu.py --pixels 7919 --channels 131
     python benchmarks/gpu.py --tune                           # other shapes of a tile
 
+    python benchmarks/gpu.py --agreement --device cpu          # how far the fast precisions agree, which needs no GPU
+
 Contenders take turns, round by round; printed are medians, and medians of the ratios within a round. Without a GPU one line
 says so. ``TRITON_INTERPRET=1 python benchmarks/gpu.py --device cpu --pixels 200 --channels 24 --rounds 1`` runs every row,
 to see that it runs: its times mean nothing.
@@ -100,9 +102,16 @@ def time_association(maps: list[torch.Tensor], labels: torch.Tensor, rounds: int
     jobs |= faiss_jobs(rows, columns)
     pixels, channels = rows.shape
     show(f"Association both ways, N = {pixels:,}, C = {channels:,}", jobs, rounds, device, 2 * pixels**2 * channels)
-    exact = associate(source, target, labels, PLAIN)
     with without_kernels():
-        print("  exact beside torch tiles:", measure_agreement(associate(source, target, labels, PLAIN), exact))
+        plain = associate(source, target, labels, PLAIN)
+    print("  exact beside torch tiles:", measure_agreement(plain, associate(source, target, labels, PLAIN)))
+    show_agreement(maps, labels)
+
+
+def show_agreement(maps: list[torch.Tensor], labels: torch.Tensor) -> None:
+    """The fast precisions beside the exact one."""
+    source, target = maps
+    exact = associate(source, target, labels, PLAIN)
     for precision in ("tf32", "bf16"):
         fast = associate(source, target, labels, replace(PLAIN, precision=precision))
         print(f"  {precision} beside exact:", measure_agreement(exact, fast))
@@ -191,19 +200,24 @@ def main() -> None:
     parser.add_argument("--channels", type=int, nargs="+", default=[256, 2048], metavar="C")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tune", action="store_true", help="time other shapes of a tile, and nothing else")
+    parser.add_argument("--agreement", action="store_true", help="only how far the fast precisions agree")
     parser.add_argument("--device", default="cuda")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         print("no CUDA device: the GPU rows are left out")
         return
-    if device.type == "cpu":
+    if device.type == "cpu" and not arguments.agreement:
         pretend()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "interpreted on the CPU, to see that it runs"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU, where times mean nothing"
     print(f"{name}, torch {torch.__version__}, TF32 in torch.mm: {torch.backends.cuda.matmul.allow_tf32}")
     for pixels in arguments.pixels:
         for channels in arguments.channels:
             source, target, labels = (tensor[0].to(device) for tensor in make_inputs(Shape(pixels, pixels, channels)))
+            if arguments.agreement:
+                print(f"N = {pixels:,}, C = {channels:,}")
+                show_agreement([source, target], labels)
+                continue
             if arguments.tune:
                 tune([source, target], arguments.rounds, device)
                 continue

@@ -1,7 +1,7 @@
 """One step of adaptation beside a step on the source alone, and where its time goes.
 
     python benchmarks/step.py                                 # the built-in net, 4 pairs of 240 × 176
-    python benchmarks/step.py --size 176 240 --batch 4 --rounds 15
+    python benchmarks/step.py --size 176 240 --batch 4 --rounds 25
 
 Steps take turns, round by round; printed are medians, and the median of the ratios within a round, of seconds and of processor
 time (all cores), which other work on the machine disturbs less. ``plca`` is the app's quick
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=str(BUILT_IN_NET), metavar="FILE")
     parser.add_argument("--size", type=int, nargs=2, default=[176, 240], metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     device = pick_device(arguments.device)

@@ -1,8 +1,10 @@
 """Take the screenshots that README and docs show, from the real app in a real Chromium.
 
-    python scripts/take_screenshots.py [--out docs/pictures] [--check DIR]
+    python -m scripts.take_screenshots [--out docs/pictures] [--check DIR] [--runs-only] [--adapt-steps N]
 
-``--check DIR`` writes every page at 1440×900 and 1024×768, light and dark, to look at before a release.
+Adapt and Compare show the newest finished ``plca`` run of this machine's store (``CYCLELENS_STATE``); where there is none, one is
+made with its controls, ``--adapt-steps`` steps each (140 take about ten minutes on two cores). ``--check DIR`` writes every page
+at 1440×900 and 1024×768, light and dark, to look at before a release. docs/gallery.md lists the pictures that are expected.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from pca_core.cli.doctor import find_chromium
-from pca_core.runs import RunStore
+from pca_core.runs import Run, RunStore
+from scripts.example_run import find_finished, make_example
 from scripts.served import find_free_port, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +63,17 @@ def serve() -> Iterator[str]:
         subprocess.run(["pkill", "-g", str(server.pid)], check=False)
 
 
+def take(page: Page, file: Path) -> None:
+    """One picture, of a page that has not failed.
+
+    Raises:
+        RuntimeError: An error is on the page.
+    """
+    if page.locator("[data-testid=stException]").count():
+        raise RuntimeError(f"{page.url} shows an error instead of {file.stem}.")
+    page.screenshot(path=file, **({"type": "jpeg", "quality": 84} if file.suffix == ".jpg" else {}))
+
+
 def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int, int], scheme: str, scale: float = 1) -> None:
     """One page in one size and colour scheme, once it has come to rest."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=scale)
@@ -68,28 +82,24 @@ def shoot(browser: Browser, url: str, file: Path, wait_for: str, size: tuple[int
     page.wait_for_selector(wait_for, timeout=90_000)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=90_000)
     page.wait_for_timeout(2500)
-    page.screenshot(path=file, **({"type": "jpeg", "quality": 84} if file.suffix == ".jpg" else {}))
+    take(page, file)
     context.close()
 
 
-def shoot_runs(browser: Browser, url: str, out: Path) -> None:
-    """Adapt and Compare with the newest finished PLCA run of this machine's store, which must have been made before."""
-    done = [run for run in RunStore().list() if run.read_status().state == "done" and run.request.config.method == "plca"]
-    if not done:
-        print("No finished plca run in the store: make one on the Adapt page, with controls, to show it.", file=sys.stderr)
-        return
+def shoot_runs(browser: Browser, url: str, out: Path, run: Run) -> None:
+    """Adapt and Compare with a finished PLCA run."""
     context = browser.new_context(viewport={"width": 1440, "height": 1180}, color_scheme="light")
     page = context.new_page()
-    page.goto(f"{url}/adapt?run={done[0].id}")
+    page.goto(f"{url}/adapt?run={run.id}")
     page.get_by_text("Done,").wait_for(timeout=90_000)
     page.wait_for_timeout(4000)
-    page.screenshot(path=out / "adapt.png")
+    take(page, out / "adapt.png")
     page.goto(f"{url}/compare")
     page.locator(".ba-root[data-ready=true]").wait_for(timeout=90_000)
     page.get_by_role("button", name="Score").click()
     page.get_by_text("Metrics (CSV)").wait_for(timeout=600_000)
     page.wait_for_timeout(2500)
-    page.screenshot(path=out / "compare.png")
+    take(page, out / "compare.png")
     context.close()
 
 
@@ -97,7 +107,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
     parser.add_argument("--check", type=Path, metavar="DIR")
+    parser.add_argument("--runs-only", action="store_true", help="only Adapt and Compare")
+    parser.add_argument("--adapt-steps", type=int, default=140, metavar="N", help="of the run that is made where there is none")
     arguments = parser.parse_args()
+    if not arguments.check:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        run = find_finished(RunStore()) or make_example(RunStore(), arguments.adapt_steps)
     with serve() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         if arguments.check:
@@ -108,9 +123,9 @@ def main() -> None:
                         file = arguments.check / f"{name}_{size[0]}_{scheme}.png"
                         shoot(browser, url + path, file, selector, size, scheme)
         else:
-            for name, (path, height) in SHOWN.items():
+            for name, (path, height) in () if arguments.runs_only else SHOWN.items():
                 shoot(browser, url + path, arguments.out / f"{name}.jpg", PAGES[name][1], (1440, height), "light")
-            shoot_runs(browser, url, arguments.out)
+            shoot_runs(browser, url, arguments.out, run)
         browser.close()
 
 

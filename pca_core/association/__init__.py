@@ -5,6 +5,7 @@ from pca_core.association.cycle import AssociationConfig, associate
 from pca_core.association.describe import describe_trace
 from pca_core.association.explain import explain_pixel
 from pca_core.association.pair import PairAnalysis
+from pca_core.association.precision import measure_agreement
 from pca_core.association.statistics import PairStatistics, row_shares, suggest_pixel, summarise
 from pca_core.association.tiled import warm_up
 
@@ -17,6 +18,7 @@ __all__ = [
     "associate",
     "describe_trace",
     "explain_pixel",
+    "measure_agreement",
     "row_shares",
     "suggest_pixel",
     "summarise",

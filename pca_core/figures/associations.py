@@ -36,7 +36,7 @@ def draw_maps(view: View) -> Figure:
         f"pixels, and the 1 % most claimed hold {totals.hub_share:.0%} of all claims. {view.describe_config()}."
     )
     width = WIDTHS["double"]
-    figure = new_figure(width, 2 * (image_height(width, 2, view.source.image, view.target.image) + 0.45), caption)
+    figure = new_figure(width, 2 * (image_height(width, 2, view.source.image, view.target.image) + 0.5), caption)
     (verdict, coverage), (margin, hubs) = figure.subplots(2, 2)
     show_image(verdict, view.source.image, "Source: verdict")
     lay_codes(verdict, view.source.image, verdict_map(found), VERDICTS)

@@ -76,8 +76,17 @@ def paint_codes(axes: Axes, image: np.ndarray, codes: np.ndarray, colours: Mappi
 
 
 def add_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]], columns: int = 4) -> None:
-    """Swatches below the axes."""
-    axes.legend(handles=_swatches(colours), loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=columns, handlelength=0.9)
+    """Swatches below the axes, close together: a legend wider than its axes would shrink them."""
+    axes.legend(
+        handles=_swatches(colours),
+        loc="upper left",
+        bbox_to_anchor=(-0.02, -0.01),
+        ncols=columns,
+        fontsize=5.8,
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=1.0,
+    )
 
 
 def fill_with_legend(axes: Axes, colours: Mapping[str, tuple[int, int, int]], columns: int) -> None:

@@ -90,7 +90,7 @@ def draw_stages(view: View) -> Figure:
     )
     width = WIDTHS["double"]
     rows = -(-len(trace.stages) // 2)
-    height = rows * (image_height(width, 2, view.target.image, view.target.image) + 0.5)
+    height = rows * (image_height(width, 2, view.target.image, view.target.image) + 0.62)
     figure = new_figure(width, height, caption)
     for axes, stage in zip(figure.subplots(rows, 2, squeeze=False).flat, trace.stages, strict=False):
         _draw_stage(axes, view, trace, stage)

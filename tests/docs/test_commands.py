@@ -17,7 +17,7 @@ import torch
 from pca_core.cli import build_parser, main
 from tests.conftest import ROOT, make_pair
 from tests.docs.pages import PAGES, Block, find_inline_code, read_blocks
-from tests.docs.plan import NAMED_FILES, PARSED, SHORTER, SKIPPED, Plan, make_plan
+from tests.docs.plan import PARSED, SHORTER, SKIPPED, Plan, make_plan
 from tests.docs.world import make_world
 
 BLOCKS = [block for page in PAGES for block in read_blocks(page)]
@@ -70,8 +70,6 @@ def test_the_commands_of_a_page_work_in_their_order(page: Path, place: Path):
             run_python(block)
         for command in block.commands() if block.is_shell else ():
             carry_out(make_plan(command), block.name)
-            for name in (found for pair in re.findall(NAMED_FILES, command) for found in pair if found):
-                assert (ROOT / name).exists(), f"{block.name} names {name}, which is not there"
 
 
 def run_python(block: Block) -> None:
@@ -116,8 +114,7 @@ def test_no_line_of_the_tables_is_left_over():
     commands = [command for block in BLOCKS if block.is_shell for command in block.commands()]
     for pattern, reason in PARSED + SKIPPED:
         assert reason
-        if "|" not in pattern:
-            assert any(re.search(pattern, command) for command in commands), f"nothing in the docs matches {pattern}"
+        assert any(re.search(pattern, command) for command in commands), f"nothing in the docs matches {pattern}"
     for pattern, _ in SHORTER:
         assert any(re.search(pattern, command) for command in commands), f"nothing in the docs matches {pattern}"
 

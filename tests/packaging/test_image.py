@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def test_it_runs_on_cpus_unless_asked(stages: list[Stage], services: dict):
     assert services["cuda"]["profiles"] == ["cuda"]
     assert services["cuda"]["build"]["args"]["DEVICE"] == "cuda"
     assert services["cuda"]["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
+
+
+@pytest.mark.parametrize(("given", "expected"), [((), False), (("TORCH_INDEX=https://index.invalid/cpu",), True)])
+def test_make_takes_torch_from_where_it_is_told(given: tuple[str, ...], expected: bool):
+    """Without being told pip's own index decides, whose Linux build has CUDA: a GPU is used with nothing to edit."""
+    plan = subprocess.run(["make", "-nB", "app", *given], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert ("--index-url https://index.invalid/cpu" in plan) is expected
+    assert ("--index-url" in plan) is expected
+    assert "+cpu" not in (ROOT / "requirements.txt").read_text(encoding="utf-8")
 
 
 def test_compose_asks_for_a_token_and_keeps_the_state(services: dict):

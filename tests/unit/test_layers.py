@@ -11,12 +11,17 @@ import pytest
 
 from tests.conftest import ROOT
 
+# What sweeps scores, whatever is asked of them.
+SWEEPS = (
+    *("similarity", "strips", "threads", "kernels", "fused", "fused_gradients", "precision", "gpu", "dispatch", "tiled"),
+    "likelihood",
+)
 # From the bottom up. The first prefix that fits a module names its layer; a module may import its own layer and those below.
 LAYERS = (
     ("types", "checks", "device", "storage", "limited"),
-    ("data", "models", *(f"association.{name}" for name in ("similarity", "strips", "threads", "kernels", "fused", "tiled"))),
+    ("data", "models", *(f"association.{name}" for name in SWEEPS)),
     ("association", "metrics", "render", "preview"),
-    ("losses", "inference"),
+    ("losses", "inference", "feature_store"),
     ("analysis",),
     ("training", "adaptation", "comparison"),
     ("runs",),

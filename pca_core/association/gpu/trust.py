@@ -9,7 +9,7 @@ import torch
 
 from pca_core.association.gpu.attention import attend
 from pca_core.association.gpu.scan import scan
-from pca_core.association.similarity import make_directions
+from pca_core.association.similarity import Direction, make_directions
 from pca_core.association.strips import scan_strips
 
 SHAPE = (300, 200, 96)  # source pixels, target pixels, channels: more than a tile, and no multiple of one
@@ -30,20 +30,30 @@ def is_trusted(device: torch.device) -> bool:
 
 
 def _compare(device: torch.device) -> float:
-    """Largest difference, relative to one: best scores, normalisers, weighted values."""
+    """Largest difference, relative to one: best scores, normalisers, weighted values.
+
+    Torch answers on the CPU: on the device it may have been allowed to multiply in TF32.
+    """
     generator = torch.Generator().manual_seed(0)
     rows, columns, channels = SHAPE
-    source, target = (torch.randn(count, channels, generator=generator).to(device) for count in (rows, columns))
-    forward, backward = make_directions(source, target, "feature")
+    source, target = (torch.randn(count, channels, generator=generator) for count in (rows, columns))
+    directions = make_directions(source, target, "feature")
+    there, back = _on_device(directions, device)
     differences = []
-    for got, expected in zip(scan(forward, backward, 2), scan_strips(forward, backward, 2), strict=True):
-        chosen_RK = torch.einsum("rd,rkd->rk", *_chosen(forward if len(got.index_RK) == rows else backward, got.index_RK))
-        differences += [got.score_RK - expected.score_RK, chosen_RK - expected.score_RK]
-        differences.append(got.log_normalizer_R - expected.log_normalizer_R)
-    score = (forward.query_RD @ forward.key_ND.T - forward.mean_R[:, None]) * forward.inverse_std_R[:, None]
-    differences.append(attend(forward, target) - score.softmax(1) @ target)
+    expected_scans = scan_strips(*directions, 2)
+    for direction, found, expected in zip(directions, scan(there, back, 2), expected_scans, strict=True):
+        chosen_RKD = direction.key_ND[found.index_RK.cpu()]  # scores of what was chosen: ties may be broken otherwise
+        differences += [torch.einsum("rd,rkd->rk", direction.query_RD, chosen_RKD) - expected.score_RK]
+        differences += [found.score_RK.cpu() - expected.score_RK, found.log_normalizer_R.cpu() - expected.log_normalizer_R]
+    forward, _ = directions
+    score_RN = (forward.query_RD @ forward.key_ND.T - forward.mean_R[:, None]) * forward.inverse_std_R[:, None]
+    differences.append(attend(there, target.to(device)).cpu() - score_RN.softmax(1) @ target)
     return max(difference.abs().max().item() for difference in differences)
 
 
-def _chosen(direction, index_RK):
-    return direction.query_RD, direction.key_ND[index_RK]
+def _on_device(directions: tuple[Direction, Direction], device: torch.device) -> tuple[Direction, Direction]:
+    """Both ways, their factors still shared."""
+    forward, _ = directions
+    query_RD, key_ND = forward.query_RD.to(device), forward.key_ND.to(device)
+    moments = [[value.to(device) for value in (way.mean_R, way.inverse_std_R, way.offset_R)] for way in directions]
+    return Direction(query_RD, key_ND, *moments[0]), Direction(key_ND, query_RD, *moments[1])
