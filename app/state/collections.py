@@ -7,11 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.state import cache, session, uploads
+from app.state import cache, folders, session, uploads
 from app.state.defaults import BUILT_IN_NAMES
 from app.state.session import UPLOADS, Choice
 from pca_core.checks import InputError
-from pca_core.data.streets import PREFIX, STREETS, find_streets
+from pca_core.data.streets import STREETS, find_streets
 from pca_core.types import Domain, LabelSpace
 
 PER_PAGE = 12
@@ -26,11 +26,6 @@ class Shown:
     num_images: int
 
 
-def show_name(folder: str) -> str:
-    """A folder as people name it: the built-in streets by theirs."""
-    return PREFIX + Path(folder).name if Path(folder).parent == STREETS else folder
-
-
 def open_folder(side: Domain, wanted: str) -> None:
     """Browse a folder by path or name, and tell its name in the field.
 
@@ -38,10 +33,10 @@ def open_folder(side: Domain, wanted: str) -> None:
         InputError: When it holds no images or its labels have no names; the old folder stays.
     """
     streets = find_streets(wanted.strip())
-    folder = session.expand_path(wanted) if streets is None else str(streets)
+    folder = folders.expand_path(wanted) if streets is None else str(streets)
     st.session_state.pop(_nameless_key(side), None)
     try:
-        session.set_folder(side, folder)
+        folders.set_folder(side, folder)
     except InputError as error:
         if error.code == "CLASSES_NOT_FOUND":
             st.session_state[_nameless_key(side)] = folder
@@ -59,12 +54,12 @@ def read_ids_as(side: Domain, folder: str, convention: str) -> None:
     Raises:
         InputError: When it cannot be opened so; all stays as it was.
     """
-    before = session.get_convention(side, folder)
-    session.set_convention(side, folder, convention)
+    before = folders.get_convention(side, folder)
+    folders.set_convention(side, folder, convention)
     try:
         open_folder(side, folder)
     except InputError:
-        session.set_convention(side, folder, before)
+        folders.set_convention(side, folder, before)
         raise
 
 
@@ -75,13 +70,13 @@ def _nameless_key(side: Domain) -> str:
 def prepare_field(side: Domain) -> str:
     """The key of the folder field, filled with the name of the open folder at first."""
     key = f"{side}_folder_field"
-    st.session_state.setdefault(key, show_name(session.get_folder(side)))
+    st.session_state.setdefault(key, folders.show_folder(folders.get_folder(side)))
     return key
 
 
 def prepare_pills(side: Domain) -> str:
     """The key of the choice among the built-in streets, which follows the folder that is open."""
-    key, name = f"{side}_streets", show_name(session.get_folder(side))
+    key, name = f"{side}_streets", folders.show_folder(folders.get_folder(side))
     st.session_state[key] = name if name in BUILT_IN_NAMES else None
     return key
 
@@ -100,7 +95,7 @@ def list_images(side: Domain, folder: str, search: str) -> Shown:
     Raises:
         InputError: When the folder is not there any more.
     """
-    names = tuple(uploads.get_uploads(side)) if folder == UPLOADS else session.list_folder(side, folder).names
+    names = tuple(uploads.get_uploads(side)) if folder == UPLOADS else folders.list_folder(side, folder).names
     words = search.lower().split()
     return Shown(folder, tuple(name for name in names if all(word in name.lower() for word in words)), len(names))
 
@@ -127,7 +122,7 @@ def get_thumbnail(side: Domain, choice: Choice) -> bytes:
         InputError: When it cannot be read.
     """
     if choice.folder != UPLOADS:
-        dataset = session.list_folder(side, choice.folder)
+        dataset = folders.list_folder(side, choice.folder)
         if choice.name not in dataset.names:
             raise InputError("IMAGE_NOT_FOUND", f"There is no image {choice.name} any more.")
         return cache.get_thumbnail(str(dataset.image_path(choice.name)))
@@ -143,19 +138,19 @@ def lacks_label(side: Domain) -> bool:
     if choice.folder == UPLOADS:
         upload = uploads.get_uploads(side).get(choice.name)
         return upload is not None and upload.label is None
-    return choice.name not in session.list_folder(side, choice.folder).listing.labels
+    return choice.name not in folders.list_folder(side, choice.folder).listing.labels
 
 
 def has_own_labels(side: Domain, folder: str) -> bool:
     """Whether a folder that did not come with CycleLens has label maps: what their ids stand for can then be said."""
-    return Path(folder).parent != STREETS and session.list_folder(side, folder).has_labels
+    return Path(folder).parent != STREETS and folders.list_folder(side, folder).has_labels
 
 
 def find_mismatch(side: Domain, folder: str, space: LabelSpace) -> str | None:
     """Why the labels of a folder do not fit the net, in one sentence; None where they do, or where there are none."""
     if folder == UPLOADS:
         return None  # read in the classes of the net when they came
-    dataset = cache.get_dataset(folder, side, "error", space, session.get_convention(side, folder))
+    dataset = cache.get_dataset(folder, side, "error", space, folders.get_convention(side, folder))
     own = dataset.label_space
     if not dataset.has_labels or own is None or own.class_names == space.class_names:
         return None

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app.state import cache, pins, session
+from app.state import cache, folders, pins, session
 from pca_core.adaptation import CONTROLS
 from pca_core.checks import InputError
 from pca_core.runs import PinnedPixel, Run, RunRequest, RunStatus, RunStore, Supervisor
@@ -63,7 +63,7 @@ def get_pinned_pixels(request: RunRequest) -> tuple[PinnedPixel, ...]:
     """The pixel pinned on the Trace page, where its pair belongs to the data sets of the run."""
     pixel = pins.get_pixel()
     source, target = session.get_choice("source"), session.get_choice("target")
-    shown = session.show_folder(source.folder), session.show_folder(target.folder)
+    shown = folders.show_folder(source.folder), folders.show_folder(target.folder)
     if pixel is None or shown != (request.source.where, request.target.where):
         return ()
     return (PinnedPixel(source.name, target.name, *pixel),)

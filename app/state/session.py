@@ -8,12 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.state import address, cache, pins, probes, switches
+from app.state import address, cache, folders, pins, probes, switches
 from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT, read_defaults
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError, shorten
-from pca_core.data import FolderDataset
-from pca_core.data.conventions import CONVENTIONS
 from pca_core.types import Domain, LabelSpace, Sample
 
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
@@ -42,7 +40,7 @@ def start(pages: Mapping[str, object]) -> None:
     for side in BUILT_IN:
         place = told.get(f"{side}_from")
         folder = _start_path(side, None if place == UPLOADS else place, f"a {side} folder")
-        set_convention(side, folder, told.get(f"{side}_ids", ""))
+        folders.set_convention(side, folder, told.get(f"{side}_ids", ""))
         _choose_first(side, folder, None if place == UPLOADS else told.get(side))
         if place == UPLOADS:
             _tell(
@@ -70,13 +68,13 @@ def _tell(sentence: str) -> None:
 def _choose_first(side: Domain, folder: str, wanted: str | None) -> None:
     """Begin with the wanted image of a folder; with the first one, or the built-in folder, where that cannot be."""
     try:
-        names = list_folder(side, folder).names
+        names = folders.list_folder(side, folder).names
     except InputError as error:
         _tell(f"{error} The built-in images are shown instead.")
         folder, wanted = str(BUILT_IN[side]), None
-        names = list_folder(side, folder).names
+        names = folders.list_folder(side, folder).names
     if wanted is not None and wanted not in names:
-        _tell(f"There is no {side} image {shorten(wanted, 60)} in {show_folder(folder)}. {names[0]} is shown instead.")
+        _tell(f"There is no {side} image {shorten(wanted, 60)} in {folders.show_folder(folder)}. {names[0]} is shown instead.")
     st.session_state[f"{side}_folder"] = folder
     st.session_state["choices"][side] = Choice(folder, wanted if wanted in names else names[0])
 
@@ -123,58 +121,11 @@ def tell_address() -> dict[str, str]:
         wanted[side] = choice.name
         if choice.folder != defaults[side]:
             wanted[f"{side}_from"] = UPLOADS if choice.folder == UPLOADS else address.name_path(choice.folder)
-        if convention := get_convention(side, choice.folder):
+        if convention := folders.get_convention(side, choice.folder):
             wanted[f"{side}_ids"] = convention
     if get_checkpoint_path() != defaults["net"]:
         wanted["net"] = address.name_path(get_checkpoint_path())
     return wanted
-
-
-def show_folder(folder: str) -> str:
-    """A folder as people name it: the built-in ones by their name, others by their path."""
-    return next((f"streets:{path.name}" for path in BUILT_IN.values() if str(path) == folder), folder)
-
-
-def get_folder(side: Domain) -> str:
-    return st.session_state[f"{side}_folder"]
-
-
-def set_folder(side: Domain, folder: str) -> None:
-    """Browse another folder.
-
-    Raises:
-        InputError: When it holds no images; the old folder stays.
-    """
-    folder = expand_path(folder)
-    list_folder(side, folder)
-    st.session_state[f"{side}_folder"] = folder
-
-
-def expand_path(path: str) -> str:
-    """``~`` resolved where it can be; a user that does not exist stays as typed and is not found later."""
-    try:
-        return str(Path(path.strip()).expanduser())
-    except RuntimeError:
-        return path
-
-
-def list_folder(side: Domain, folder: str) -> FolderDataset:
-    """What is in a folder; its labels are not read.
-
-    Raises:
-        InputError: When it holds no images, or nothing says what its labels stand for.
-    """
-    return cache.get_dataset(folder, side, convention=get_convention(side, folder))
-
-
-def get_convention(side: Domain, folder: str) -> str:
-    """What the ids in the label files of a folder stand for, a name in ``CONVENTIONS``; "" for what the folder itself says."""
-    return st.session_state["conventions"].get((side, folder), "")
-
-
-def set_convention(side: Domain, folder: str, name: str) -> None:
-    """Read the labels of a folder by another convention; an unknown name is what the folder itself says."""
-    st.session_state["conventions"][side, folder] = name if name in CONVENTIONS else ""
 
 
 def get_checkpoint_path() -> str:
@@ -200,7 +151,7 @@ def set_checkpoint_path(path: str) -> None:
     Raises:
         InputError: When it cannot be loaded; the old one stays.
     """
-    path = expand_path(path)
+    path = folders.expand_path(path)
     cache.get_checkpoint(path)
     st.session_state["checkpoint"] = path
     st.session_state["checkpoints"].append(path)
@@ -220,7 +171,7 @@ def get_sample(side: Domain, choice: Choice | None = None) -> Sample:
     choice = choice or get_choice(side)
     space = cache.get_checkpoint(get_checkpoint_path()).label_space
     if choice.folder != UPLOADS:
-        unknown, convention = st.session_state.get("unknown", "error"), get_convention(side, choice.folder)
+        unknown, convention = st.session_state.get("unknown", "error"), folders.get_convention(side, choice.folder)
         sample = cache.read_sample(choice.folder, side, choice.name, unknown, space, convention)
     else:
         upload = st.session_state["uploads"][side].get(choice.name)

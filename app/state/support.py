@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.state import cache, session, uploads
+from app.state import cache, folders, session, uploads
 from app.state.collections import Shown
 from app.state.session import UPLOADS, Choice
 from pca_core.analysis.coverage_gap import Coverage, find_threshold, judge_matches, measure_coverage
@@ -73,7 +73,7 @@ def ask(shown: Shown, count: int) -> Question:
         stamp = "|".join(kept[name].content for name in names)
     else:
         space = cache.get_checkpoint(path).label_space
-        convention = session.get_convention("source", shown.folder)
+        convention = folders.get_convention("source", shown.folder)
         dataset = cache.get_dataset(shown.folder, "source", _unknown(), space, convention)
         sources = dataset.subset(names)
         stamp = f"{shown.folder}|{_unknown()}|{convention}|{sources.fingerprint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.adaptation_controls import adaptation_controls
-from app.state import runs, session
+from app.state import folders, runs, session
 from app.state.defaults import BUILT_IN
 from app.text import escape
 from app.views import run_live
@@ -94,7 +94,7 @@ def _new_run() -> None:
 def _usual_folder(side: Domain) -> str:
     """The folder of the pair that is looked at, or the built-in one."""
     folder = session.get_choice(side).folder
-    return session.show_folder(str(BUILT_IN[side]) if folder == session.UPLOADS else folder)
+    return folders.show_folder(str(BUILT_IN[side]) if folder == session.UPLOADS else folder)
 
 
 def _target() -> DataChoice | None:

@@ -10,7 +10,7 @@ from app.components.before_after import before_after
 from app.figures.bars import class_bars, share_bars
 from app.figures.matrices import flow_change
 from app.figures.style import PLAIN
-from app.state import cache, comparison, exporting, pins, session
+from app.state import cache, comparison, exporting, folders, pins, session
 from app.text import escape
 from app.views.exporting import figure_button
 from pca_core.association import AssociationConfig, describe_trace
@@ -78,7 +78,7 @@ def _usual_images(after: str) -> str:
         usual = (run.request.scored_target or run.request.target).where
     else:
         folder = session.get_choice("target").folder
-        usual = "streets:dusk-rain" if folder == session.UPLOADS else session.show_folder(folder)
+        usual = "streets:dusk-rain" if folder == session.UPLOADS else folders.show_folder(folder)
     # The settings of `quick` were chosen with labels of the frames that are not held out.
     return usual + HELD_OUT if usual == "streets:dusk-rain" else usual
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.state import collections, session
+from app.state import collections, folders, session
 from app.state.collections import Shown
 from app.state.defaults import BUILT_IN_NAMES
 from app.state.session import UPLOADS, Choice
@@ -43,7 +43,7 @@ def gallery(side: Domain, space: LabelSpace | None) -> Shown | None:
         left, search_place = search_place.columns([3, 2], vertical_alignment="bottom")
         with left:
             _choose_folder(side)
-        folder = session.get_folder(side)
+        folder = folders.get_folder(side)
         _choose_ids(side, collections.find_nameless(side) or folder)
     try:
         if space is not None and (sentence := collections.find_mismatch(side, folder, space)):
@@ -88,19 +88,19 @@ def _choose_folder(side: Domain) -> None:
 def _choose_ids(side: Domain, folder: str) -> None:
     """What the ids in label files stand for, where a folder of one's own does not say it, or says it wrongly."""
     try:
-        if folder == session.get_folder(side) and not collections.has_own_labels(side, folder):
+        if folder == folders.get_folder(side) and not collections.has_own_labels(side, folder):
             return
     except InputError:  # the folder went away: the gallery says so
         return
     picked = st.selectbox(
         f"Label ids of {escape(Path(folder).name)} are",
         list(FOLDER_READINGS),
-        index=list(FOLDER_READINGS).index(session.get_convention(side, folder)),
+        index=list(FOLDER_READINGS).index(folders.get_convention(side, folder)),
         format_func=FOLDER_READINGS.get,
         key=f"{side}_ids {folder}",
         help=READINGS_HELP,
     )
-    if picked != session.get_convention(side, folder) and attempt(lambda: collections.read_ids_as(side, folder, picked)):
+    if picked != folders.get_convention(side, folder) and attempt(lambda: collections.read_ids_as(side, folder, picked)):
         session.write_address()
         st.rerun()
 

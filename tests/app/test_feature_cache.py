@@ -23,12 +23,12 @@ CompactNet.forward, forward = lambda self, batch: passes.append(1) or forward(se
 def show():
     told = read_defaults()
     space = cache.get_checkpoint(told["net"]).label_space
+    passes.clear()  # a net is tried once when it is loaded
     first = {side: cache.get_dataset(told[side], side).names[0] for side in BUILT_IN}
     sides = [cache.read_sample(told[side], side, first[side], "error", space) for side in BUILT_IN]
     found = cache.get_pair(*sides, told["net"], AssociationConfig(alpha=0.0)).analysis.association
     print(json.dumps([len(passes), found.target_index.tolist(), found.similarity.tolist()]), flush=True)
     st.cache_resource.clear()
-    passes.clear()
 
 folder = Path(os.environ["CYCLELENS_STATE"]) / "features"
 show()

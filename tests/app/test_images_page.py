@@ -30,7 +30,7 @@ def open_page(looked_at: int = 0, told: dict[str, str] | None = None, **state: o
     def page(looked_at, state):
         import streamlit as st
 
-        from app.state import collections, session, support
+        from app.state import collections, folders, session, support
         from app.views import images
 
         session.start({})
@@ -39,7 +39,7 @@ def open_page(looked_at: int = 0, told: dict[str, str] | None = None, **state: o
                 st.session_state[name] = value
         st.session_state["set"] = tuple(state)
         if looked_at:
-            shown = collections.list_images("source", session.get_folder("source"), "")
+            shown = collections.list_images("source", folders.get_folder("source"), "")
             search = support.look(support.ask(shown, 40))
             for _ in range(looked_at):
                 next(search)
