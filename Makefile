@@ -18,7 +18,7 @@ test: $(VENV)/.dev                   ## run every test (PYTEST_ARGS="-k name")
 	@sh scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (half an hour)
+soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (an hour or more)
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev                   ## check style
@@ -27,7 +27,6 @@ lint: $(VENV)/.dev                   ## check style
 
 audit: $(VENV)/audit/.installed      ## look every pinned release up in a vulnerability service
 	$(VENV)/audit/bin/python -m scripts.audit
-.PHONY: app test soak lint audit fuzz bench bench-app bench-pairs bench-adaptation clean
 SECONDS ?= 60
 fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SECONDS=600); what it learns stays in fuzz-corpus/
 	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
