@@ -43,6 +43,19 @@ def open_folder(side: Domain, wanted: str) -> None:
         raise
 
 
+def try_folder(side: Domain, wanted: str) -> None:
+    """Browse a folder, or ask what its labels stand for where nothing says it.
+
+    Raises:
+        InputError: When it cannot be opened for another reason; the old folder stays.
+    """
+    try:
+        open_folder(side, wanted)
+    except InputError as error:
+        if error.code != "CLASSES_NOT_FOUND":
+            raise
+
+
 def find_nameless(side: Domain) -> str | None:
     """The folder that was to be opened last, where nothing says what its labels stand for."""
     return st.session_state.get(_nameless_key(side))

@@ -97,6 +97,12 @@ def _usual_folder(side: Domain) -> str:
     return folders.show_folder(str(BUILT_IN[side]) if folder == session.UPLOADS else folder)
 
 
+def _choose(side: Domain, folder: str) -> DataChoice:
+    """A folder, its label ids read as on the Images page."""
+    folder = folder.strip()
+    return DataChoice(folder, convention=folders.get_convention(side, folders.expand_path(folder)) or None)
+
+
 def _target() -> DataChoice | None:
     """Uploaded images, or a folder."""
     where = st.segmented_control("Target", ["Folder", "My images"], default="Folder", required=True, key="adapt_from")
@@ -107,7 +113,7 @@ def _target() -> DataChoice | None:
             key="adapt_target",
             help="Images to adapt to; labels beside them are not read.",
         )
-        return DataChoice(folder) if folder.strip() else None
+        return _choose("target", folder) if folder.strip() else None
     files = st.file_uploader(
         "Images of your domain, thirty or more",
         ["png", "jpg", "jpeg", "tif", "tiff", "webp", "zip"],
@@ -142,10 +148,10 @@ def _request(checkpoint: str, source: str, target: DataChoice | None, config: Ad
         return None
     return RunRequest(
         checkpoint=checkpoint,
-        source=DataChoice(source.strip()),
+        source=_choose("source", source),
         target=target,
         config=config,
-        scored_target=DataChoice(scored.strip()) if scored.strip() else None,
+        scored_target=_choose("target", scored) if scored.strip() else None,
     )
 
 

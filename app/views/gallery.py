@@ -80,7 +80,7 @@ def _choose_folder(side: Domain) -> None:
             "Cityscapes, with its part after a colon (DIR:val); or streets:noon, streets:dusk-rain.",
         )
         if button.form_submit_button("Open", key=f"{side}_open", width="stretch") and attempt(
-            lambda: collections.open_folder(side, wanted)
+            lambda: collections.try_folder(side, wanted)
         ):
             st.rerun()  # what is above the form tells the folder too
 
@@ -92,6 +92,11 @@ def _choose_ids(side: Domain, folder: str) -> None:
             return
     except InputError:  # the folder went away: the gallery says so
         return
+    if folder == collections.find_nameless(side):
+        st.warning(
+            f"Nothing says what the label ids of {escape(Path(folder).name)} stand for: it has no classes.json. Choose it here, "
+            "or put one there. Until then the images below stay."
+        )
     picked = st.selectbox(
         f"Label ids of {escape(Path(folder).name)} are",
         list(FOLDER_READINGS),

@@ -91,10 +91,13 @@ def _numbers(view: LossView) -> None:
 def _reach_numbers(side: Domain, now: Reach, other: Reach) -> list[tuple[str, str, str, str]]:
     """Label, value, change and meaning of each number."""
     more = (now.total / other.total - 1) if other.total else 0.0
-    touched = f"Share of {side} pixels with any gradient. The softmax pushes every pixel a little, so this is nearly always all."
+    touched = (
+        f"Share of {side} pixels with any gradient. The softmax pushes every pixel a little, so this is nearly always all; Reach "
+        "on the Aggregation page counts the pull of closed cycles only."
+    )
     at_even = f"Share of {side} pixels with at least the mean gradient that one gets without aggregation."
     return [
-        ("Pixels reached", f"{now.touched:.1%}", f"{100 * (now.touched - other.touched):+.1f}", f"{touched} {UNITS}"),
+        ("Any gradient", f"{now.touched:.1%}", f"{100 * (now.touched - other.touched):+.1f}", f"{touched} {UNITS}"),
         ("At or above mean", f"{now.at_even:.1%}", f"{100 * (now.at_even - other.at_even):+.1f}", f"{at_even} {UNITS}"),
         ("Gradient in all", f"{now.total:.3g}", f"{more:+.0%}", f"Σ_i ‖∂L/∂F_i‖ over the {side} pixels, not in multiples."),
         ("Median", f"{now.median:.2f} ×", f"{now.median - other.median:+.2f}", f"Half of the {side} pixels get less. {UNITS}"),

@@ -124,7 +124,7 @@ def _tell(pair: cache.Pair, probe: Probe) -> dict[str, str]:
         soft = pair.analysis.soft_cycle(probe.index)
         values = (
             own,
-            VERDICTS[trace.verdict],
+            "✗ not mutual" if trace.is_only_not_mutual else VERDICTS[trace.verdict],
             _place(trace.match, names),
             _place(trace.way_back, names),
             f"{trace.margin:.4f}",

@@ -95,6 +95,11 @@ class Trace(Pixel):
         return self.returns[0]
 
     @property
+    def is_only_not_mutual(self) -> bool:
+        """Whether the cycle ends on the own class, and only mutual association, which asks for the pixel itself, ignores it."""
+        return self.verdict == "inconsistent" and self.label is not None and self.way_back.label == self.label
+
+    @property
     def aggregation_times_uniform(self) -> np.ndarray:
         """(h', w') the weights as multiples of an even share."""
         return self.aggregation_map * self.aggregation_map.size

@@ -44,7 +44,7 @@ def find_label_space(folder: str | Path) -> LabelSpace:
         raise InputError(
             "CLASSES_NOT_FOUND",
             f"There is no {CLASSES_FILE} in {folder} and none in {Path(folder).absolute().parent}. "
-            "Put one there, or say what the ids in the label files are: --label-ids, or the list that the app offers.",
+            "Put one there, or say what the ids in the label files are (--label-ids on the command line).",
         )
     return read_label_space(path)
 

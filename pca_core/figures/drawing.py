@@ -117,9 +117,22 @@ def mark(axes: Axes, place: np.ndarray, label: str, colour: str) -> None:
     axes.plot(*place, "o", ms=7, mfc="none", mec="white", mew=2.4)
     axes.plot(*place, "o", ms=7, mfc="none", mec=colour, mew=1.3)
     if label:
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        is_high = abs(place[1] - top) < 0.12 * abs(bottom - top)  # above it stands the title
+        is_right = abs(place[0] - right) < 0.12 * abs(right - left)
         box = {"boxstyle": "round,pad=0.18", "fc": colour, "ec": "white", "lw": 0.6}
         axes.annotate(
-            label, place, (6, 6), textcoords="offset points", fontsize=6.5, fontweight="bold", color="white", bbox=box, zorder=9
+            label,
+            place,
+            (-6 if is_right else 6, -6 if is_high else 6),
+            textcoords="offset points",
+            ha="right" if is_right else "left",
+            va="top" if is_high else "bottom",
+            fontsize=6.5,
+            fontweight="bold",
+            color="white",
+            bbox=box,
+            zorder=9,
         )
 
 

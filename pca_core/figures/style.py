@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -104,4 +105,12 @@ def render_figure(figure: Figure, fmt: Format, scale: float = 2) -> bytes:
         if fmt == "png":
             FigureCanvasAgg(figure)
         figure.savefig(buffer, format=fmt, dpi=DPI * scale if fmt == "png" else 300, metadata=metadata)
-    return buffer.getvalue()
+    return _number_clips(buffer.getvalue()) if fmt == "svg" else buffer.getvalue()
+
+
+def _number_clips(svg: bytes) -> bytes:
+    """Clip paths named in their order, so that the same figure is the same file: matplotlib names them by place in memory."""
+    names = dict.fromkeys(re.findall(rb'<clipPath id="(p[0-9a-f]{10})"', svg))
+    for number, name in enumerate(names):
+        svg = svg.replace(name, b"clip%d" % number)
+    return svg

@@ -29,6 +29,7 @@ class DataChoice:
         include: Glob pattern of the names to take.
         exclude: Glob patterns of names to leave out.
         unknown: What happens to label ids outside the label space.
+        convention: What the ids in label files stand for.
     """
 
     where: str
@@ -37,6 +38,7 @@ class DataChoice:
     include: str = "*"
     exclude: tuple[str, ...] = ()
     unknown: Literal["error", "ignore"] = "error"
+    convention: str | None = None
 
     def open(self, domain: Domain, space: LabelSpace, *, for_scoring: bool = False) -> FolderDataset:
         """The data set, its labels in the classes of a net where they can be translated.
@@ -51,6 +53,7 @@ class DataChoice:
             include=self.include,
             exclude=list(self.exclude),
             unknown=self.unknown,
+            convention=self.convention,
             domain=domain,
             model_space=space,
             for_scoring=for_scoring,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.state import runs
 from pca_core.adaptation import METHODS, PRESETS
+from pca_core.checks import InputError
+from pca_core.data import LABEL_SPACES, encode_png
+from pca_core.runs.request import DataChoice
 from tests.app.pages import open_page
 
 
@@ -68,3 +73,28 @@ def _no_runs(tmp_path, monkeypatch) -> Iterator[None]:
 def test_nothing_to_compare_says_what_to_do():
     app = open_page("compare")
     assert "Nothing to compare yet" in [item.value for item in app.subheader]
+
+
+def test_label_ids_of_a_folder_are_read_as_on_the_images_page(tmp_path):
+    """A folder whose ids nothing names can be adapted from, once they were named there."""
+
+    def script(folder):
+        import streamlit as st
+
+        from app.state import folders, session
+        from app.views import adapt
+
+        session.start({})
+        folders.set_convention("source", folder, "label_ids")
+        st.json(
+            {"source": adapt._choose("source", f" {folder} ").convention, "target": adapt._choose("target", folder).convention}
+        )
+
+    app = AppTest.from_function(script, args=(str(tmp_path),), default_timeout=60).run()
+    assert not app.exception
+    assert json.loads(app.json[0].value) == {"source": "label_ids", "target": None}
+    request = DataChoice(str(tmp_path), convention="nonsense")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
+    with pytest.raises(InputError, match="There is no id convention"):
+        request.open("source", LABEL_SPACES["cityscapes-19"])

@@ -80,11 +80,13 @@ def test_what_label_ids_of_a_folder_are_can_be_said_where_nothing_says_it(plain)
     app = open_page("images")
     app.text_input(key="source_folder_field").set_value(str(folder))
     next(button for button in app.button if button.key and "source_open" in str(button.key)).click().run()
-    assert "--label-ids" in app.error[0].value
+    assert "Nothing says what the label ids of mine stand for" in app.warning[0].value
+    assert not app.error
     assert app.session_state["source_folder"] != str(folder)
     app.selectbox(key=f"source_ids {folder}").select("label_ids").run()
     assert not app.exception
     assert not app.error
+    assert not app.warning
     assert app.session_state["source_folder"] == str(folder)
     app.button(key="source_use_street").click().run()
     assert app.query_params["source_ids"] in ("label_ids", ["label_ids"])

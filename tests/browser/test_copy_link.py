@@ -152,3 +152,20 @@ def test_a_look_that_is_none_changes_nothing_else(new_page, serve, nonsense):
     found = look(page)
     assert found["numbers"] == ["60 %", "1.0×"]
     assert len(found["layers"]) == 2
+
+
+def test_layers_opacity_and_zoom_outlive_other_pages(page, serve):
+    page.goto(f"{serve(MAIN)}/segmentation")
+    look(page)
+    page.locator("canvas[data-side=source]").press("3")
+    page.locator("canvas[data-side=source]").press("+")
+    page.locator(".li-opacity input").fill("85")
+    wanted = look(page)
+    page.get_by_role("link", name="Losses", exact=True).click()
+    page.get_by_text("Weighted loss").first.wait_for(timeout=60_000)
+    elsewhere = look(page)
+    assert elsewhere["numbers"][1] == wanted["numbers"][1]  # the same part of the same images
+    assert elsewhere["numbers"][0] != wanted["numbers"][0]  # but each page has layers and an opacity of its own
+    page.get_by_role("link", name="Segmentation", exact=True).click()
+    page.get_by_text("Inference", exact=True).first.wait_for(timeout=60_000)
+    assert look(page) == wanted

@@ -72,6 +72,7 @@ function chooseLayer(state, pane, name) {
   if (pane.active === name) return;
   pane.active = name;
   pane.chosen.set(state.overlay.scene, name);
+  keepLayer(state, pane);
   markLayer(pane);
   showStatus(state, pane);
   requestPaint(state, "panes");
@@ -170,7 +171,10 @@ function setOpacity(state, opacity) {
 
 function connectBar(state) {
   const slider = state.bar.querySelector("input");
-  slider.oninput = () => setOpacity(state, Number(slider.value) / 100);
+  slider.oninput = () => {
+    setOpacity(state, Number(slider.value) / 100);
+    keepOpacity(state);
+  };
   const actions = {
     in: () => zoomAbout(state, 0.5, 0.5, 1.5),
     out: () => zoomAbout(state, 0.5, 0.5, 1 / 1.5),

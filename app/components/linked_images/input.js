@@ -72,7 +72,9 @@ function pointerUp(state, pane, event) {
   if (region) sendRegion(state, pane, region);
   if (!isClick || event.detail > 1) return;
   const index = cellAt(state, pane, event);
-  if (index !== null) pin(state, pane, index);
+  if (index === null) return;
+  state.cursor = null; // the keyboard goes on from here
+  pin(state, pane, index);
 }
 
 function pointerGone(state, pane, event) {

@@ -106,6 +106,7 @@ function applyOverlay(state, overlay, pictures) {
   state.isFresh = true;
   state.liveColours = overlay.liveColours;
   loadFeatures(state, overlay.features);
+  if (!before) recallLayers(state);
   const look = takeLook(overlay);
   if (look) chooseLayersOf(look, state);
   for (const side of SIDES) updatePane(state, state.panes[side], pictures[side]);
@@ -115,6 +116,7 @@ function applyOverlay(state, overlay, pictures) {
   showHelp(state);
   showZoom(state);
   if (overlay.opacity !== before?.opacity) setOpacity(state, overlay.opacity);
+  if (!before) recallPlace(state);
   if (look) placeViewOf(look, state);
   endPulse(state);
   measure(state);

@@ -1,5 +1,5 @@
-// How a person looks at a page: chosen layers, opacity, zoom. Copy link tells it as `look`; the first viewer of its scene
-// takes it up again.
+// How a person looks at a page: chosen layers, opacity, zoom. It outlives the page, and Copy link tells it as `look`; the first
+// viewer of its scene takes it up again.
 
 const LOOK_PARTS = 5; // scene, layer of the source, layer of the target, opacity in percent, view
 const [NOT_CHOSEN, NO_LAYER] = ["", "-"];
@@ -41,15 +41,17 @@ function takeLook(overlay) {
 }
 
 function chooseLayersOf(look, state) {
-  const { overlay } = state;
   for (const side of SIDES) {
-    const pane = state.panes[side];
-    const name = look.layers[side] === NO_LAYER ? null : look.layers[side];
-    const isThere = name === null || overlay.layers.some((layer) => layer.side === side && layer.name === name);
-    if (look.layers[side] === NOT_CHOSEN || !isThere) continue;
-    pane.asked.set(overlay.scene, overlay.active[side]);
-    pane.chosen.set(overlay.scene, name);
+    if (look.layers[side] === NOT_CHOSEN) continue;
+    adoptLayer(state, side, look.layers[side] === NO_LAYER ? null : look.layers[side]);
   }
+}
+
+function adoptLayer(state, side, name) {
+  const { overlay, panes } = state;
+  if (name !== null && !overlay.layers.some((layer) => layer.side === side && layer.name === name)) return;
+  panes[side].asked.set(overlay.scene, overlay.active[side]);
+  panes[side].chosen.set(overlay.scene, name);
 }
 
 function placeViewOf(look, state) {
@@ -69,4 +71,36 @@ function offerLook(state) {
 
 function withdrawLook(state) {
   if (window.cycleLensLook === state.describe) delete window.cycleLensLook;
+}
+
+// --- from page to page: each viewer ends with its page, this module does not --------------------------------------
+
+const kept = { layers: new Map(), opacity: new Map(), view: null }; // layers and opacity by scene, the view by pair of images
+
+function keepLayer({ overlay }, { side, active }) {
+  kept.layers.set(`${overlay.scene} ${side}`, { asked: overlay.active[side], name: active });
+}
+
+function keepOpacity({ overlay, opacity }) {
+  kept.opacity.set(overlay.scene, { asked: overlay.opacity, opacity });
+}
+
+function keepView({ overlay, view }) {
+  if (overlay) kept.view = { images: overlay.images, ...view };
+}
+
+// A choice holds until Python asks for something else than it did then.
+function recallLayers(state) {
+  for (const side of SIDES) {
+    const choice = kept.layers.get(`${state.overlay.scene} ${side}`);
+    if (choice && choice.asked === state.overlay.active[side]) adoptLayer(state, side, choice.name);
+  }
+}
+
+function recallPlace(state) {
+  const { overlay } = state;
+  const choice = kept.opacity.get(overlay.scene);
+  const opacity = choice && choice.asked === overlay.opacity ? choice.opacity : null;
+  const view = kept.view?.images === overlay.images ? [kept.view.x, kept.view.y, kept.view.scale] : null;
+  placeViewOf({ opacity, view }, state);
 }

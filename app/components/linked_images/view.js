@@ -42,6 +42,7 @@ function resetView(state) {
 }
 
 function viewChanged(state) {
+  keepView(state);
   showZoom(state);
   requestPaint(state, "panes");
 }
