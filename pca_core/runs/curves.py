@@ -29,12 +29,13 @@ class Curve:
 
 
 def trace_losses(records: Sequence[dict[str, Any]]) -> list[Curve]:
-    """The terms of the objective.
+    """The terms of the objective but smoothing, which begins below zero: a share of that would go up where it goes down.
 
     Args:
         records: Of :meth:`pca_core.runs.Run.read_metrics`.
     """
-    return _trace(records, "loss", TERM_NAMES, lambda record, name: record["losses"].get(name))
+    names = [name for name in TERM_NAMES if not name.endswith("smoothing")]
+    return _trace(records, "loss", names, lambda record, name: record["losses"].get(name))
 
 
 def trace_shares(records: Sequence[dict[str, Any]]) -> list[Curve]:

@@ -7,7 +7,11 @@ from pca_core.runs.curves import Curve, trace_losses, trace_shares
 
 RECORDS = [
     {"step": 0, "losses": {}, "association": {}, "scores": {"source": {"miou": 60.0}}},
-    {"step": 1, "losses": {"cross_entropy": 0.5, "entropy": None}, "association": {"feature": {"rate": 0.25, "coverage": 0.125}}},
+    {
+        "step": 1,
+        "losses": {"cross_entropy": 0.5, "entropy": None, "source_smoothing": -2.0},
+        "association": {"feature": {"rate": 0.25, "coverage": 0.125}},
+    },
     {"step": 2, "losses": {"cross_entropy": 0.25, "lovasz": 0.75}, "association": {}, "scores": None},
     {"step": 3, "losses": {}, "association": {}, "scores": {"source": {"miou": 61.0}, "target": {"miou": 30.0}}},
 ]
