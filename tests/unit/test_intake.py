@@ -71,3 +71,11 @@ def test_uploads_of_a_run_have_bounds(tmp_path, monkeypatch):
         take_images(tmp_path, files[2:])
     assert error.value.code == "UPLOAD_ROOM"
     assert FolderDataset(first.folder, domain="target").names == ("upload-000", "upload-001")
+
+
+def test_nothing_is_decoded_for_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "uploads").write_bytes(b"")
+    monkeypatch.setattr("pca_core.runs.intake.take_image", None)
+    with pytest.raises(InputError) as error:
+        take_images(tmp_path, [("a.png", encode_png(np.zeros((4, 4, 3), np.uint8)))])
+    assert error.value.code == "FOLDER_READ_ONLY"
