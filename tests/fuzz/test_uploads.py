@@ -111,6 +111,15 @@ def test_many_thousand_files_are_decoded_or_refused(peak, tell):
     check(peak, LONG, int(time.time()), tell)
 
 
+def test_what_guided_fuzzing_kept_is_decoded_or_refused(own):
+    files = sorted((Path(__file__).parent / "corpus").iterdir())
+    ends = Counter(outcome(partial(take_image, file.read_bytes(), file.name)) for file in files)
+    assert all(end.startswith(CODES) for end in ends), ends
+    assert ends["decoded"] > 20
+    assert len(ends) > 3
+    assert sum(file.stat().st_size for file in files) < 300_000
+
+
 def test_the_memory_of_a_child_that_was_killed_is_known(own, peak, monkeypatch):
     take_image(ordinary()["png"], "a.png")
     (pid,) = own.pids
