@@ -148,10 +148,10 @@ class _Taker:
                 f"Source image {tidy(image.name)} needs a label map of the same name and size: cycles are judged by it. Add one.",
             )
         data, ids = image.read(), None if label is None else label.read()
-        sha256 = check_file(data, image.name)
-        name = f"{tidy(image.stem, 40)} {sha256[:6]}"
-        parts = [name, sha256, "" if label is None else check_file(ids, label.name), repr(self._reading), repr(self._space)]
-        origin = content_hash("|".join(parts).encode())
+        files = [image.name, check_file(data, image.name), "" if label is None else check_file(ids, label.name)]
+        place = content_hash("|".join(files).encode())  # equal images of other folders or with other labels stay apart
+        name = f"{tidy(image.stem, 40)} {place[:8]}"
+        origin = content_hash("|".join([place, repr(self._reading), repr(self._space)]).encode())
         if origin not in self._known:
             self._known[origin] = self._read(name, origin, (image.name, data), None if label is None else (label.name, ids))
         return self._known[origin]

@@ -11,7 +11,6 @@ from app.text import escape
 from app.views import run_live
 from pca_core.adaptation import AdaptationConfig
 from pca_core.checks import InputError
-from pca_core.data.archives import MAX_BYTES as MAX_ZIP_BYTES
 from pca_core.runs import DataChoice, RunRequest
 from pca_core.runs.preflight import Preflight
 from pca_core.types import Domain
@@ -118,7 +117,6 @@ def _target() -> DataChoice | None:
         "Images of your domain, thirty or more",
         ["png", "jpg", "jpeg", "tif", "tiff", "webp", "zip"],
         accept_multiple_files=True,
-        max_upload_size=MAX_ZIP_BYTES >> 20,
         key="adapt_files",
     )
     if not files:

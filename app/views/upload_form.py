@@ -10,7 +10,6 @@ import streamlit as st
 from app.state import uploads
 from app.text import escape
 from pca_core.checks import InputError
-from pca_core.data import archives
 from pca_core.types import Domain
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ def upload_form(side: Domain) -> None:
             "Images, as many as you like",
             ["png", "jpg", "jpeg", "tif", "tiff", "webp", "zip"],
             accept_multiple_files=True,
-            max_upload_size=archives.MAX_BYTES >> 20,
             key=f"{side}_upload_image {number}",
             help="A zip may hold images and label maps at once: images/ and labels/ with the same names inside.",
         )

@@ -43,7 +43,7 @@ def read_frame(file: BinaryIO, max_bytes: int) -> tuple[dict, bytes] | None:
     """What :func:`write_frame` sent; None at the end of the file, also where it lies within a frame.
 
     Raises:
-        ValueError: When it is longer than it may be, or no JSON object.
+        ValueError: When it is longer than it may be, nested too deeply, or no JSON object.
     """
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
@@ -54,7 +54,10 @@ def read_frame(file: BinaryIO, max_bytes: int) -> tuple[dict, bytes] | None:
     text, content = file.read(text_bytes), file.read(content_bytes)
     if len(text) + len(content) < text_bytes + content_bytes:
         return None
-    told = json.loads(text)
+    try:
+        told = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
     if not isinstance(told, dict):
         raise ValueError("no JSON object")
     return told, content

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,7 +22,7 @@ from pca_core.data.decoders import DECODERS
 from pca_core.data.files import MAX_PIXELS, find_format
 from pca_core.data.images import content_hash, encode_png
 from pca_core.data.labels import LabelMap
-from pca_core.types import LabelSpace
+from pca_core.types import IGNORE_INDEX, LabelSpace
 
 MAX_BYTES = 50 * 2**20  # of one file
 
@@ -71,7 +73,7 @@ def take_image(data: bytes, name: str) -> TakenImage:
         InputError: ``IMAGE_…`` as :func:`~pca_core.data.read_image`, ``IMAGE_TIMEOUT``, ``IMAGE_DECODER``.
     """
     sha256 = check_file(data, name)
-    _, pixels = _decode({"name": tidy(name)}, data, 3)
+    pixels, _ = _decode({"name": tidy(name)}, data, _is_image)
     return TakenImage(sha256, pixels)
 
 
@@ -97,18 +99,35 @@ def take_label(
         "size": size,
         "wrong_size": wrong_size,
     }
-    told, ids = _decode(request, data, 1)
-    return LabelMap(ids, {int(raw): int(count) for raw, count in told["unknown"]})
+    wanted = None if size is None else tuple(size)
+    return LabelMap(*_decode(request, data, partial(_is_label, num_classes=space.num_classes, size=wanted)))
 
 
-def _decode(request: dict, data: bytes, channels: int) -> tuple[dict, np.ndarray]:
-    """The child's answer, which is not believed: a decoder may have been made to write it."""
+def _decode(request: dict, data: bytes, fits: Callable[[np.ndarray], bool]) -> tuple[np.ndarray, dict[int, int]]:
+    """The child's answer, which is not believed: a decoder may have been made to write it. What is odd in any way is refused."""
     told, content = DECODERS.decode(request, data)
-    if "code" in told:
-        code = str(told["code"])
-        raise InputError(code if re.fullmatch(r"[A-Z_]{3,40}", code) else "IMAGE_DECODER", shorten(told.get("message"), 1000))
+    code, message = told.get("code"), told.get("message")
+    if isinstance(code, str) and isinstance(message, str) and re.fullmatch(r"[A-Z_]{3,40}", code):
+        raise InputError(code, shorten(message, 1000))
+    with suppress(ArithmeticError, LookupError, TypeError, ValueError):
+        pixels, unknown = _parse(told, content)
+        if fits(pixels):
+            return pixels, unknown
+    raise InputError("IMAGE_DECODER", f"The answer for {request['name']} is no picture. Save it anew as an 8-bit PNG.")
+
+
+def _parse(told: dict, content: bytes) -> tuple[np.ndarray, dict[int, int]]:
     shape = tuple(map(int, told["shape"]))
-    is_picture = len(shape) == (3 if channels > 1 else 2) and min(shape) > 0 and shape[2:] in ((), (channels,))
-    if not is_picture or math.prod(shape[:2]) > MAX_PIXELS or math.prod(shape) != len(content):
-        raise InputError("IMAGE_DECODER", f"The answer for {request['name']} is no picture. Save it anew as an 8-bit PNG.")
-    return told, np.frombuffer(content, np.uint8).reshape(shape)
+    if min(shape) < 1 or math.prod(shape[:2]) > MAX_PIXELS:
+        raise ValueError(f"a picture of {shape}")
+    return np.frombuffer(content, np.uint8).reshape(shape), {int(raw): int(count) for raw, count in told["unknown"]}
+
+
+def _is_image(pixels: np.ndarray) -> bool:
+    return pixels.ndim == 3 and pixels.shape[2] == 3
+
+
+def _is_label(ids: np.ndarray, num_classes: int, size: tuple[int, int] | None) -> bool:
+    """Whether each id is a class or unlabelled: another one would end a CUDA context, far from here."""
+    is_sized = ids.ndim == 2 and size in (None, ids.shape)
+    return is_sized and bool(((ids < num_classes) | (ids == IGNORE_INDEX)).all())

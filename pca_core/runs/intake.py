@@ -6,17 +6,19 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pca_core.checks import InputError
-from pca_core.data import content_hash
-from pca_core.data.archives import unpack
-from pca_core.data.untrusted import take_image
+from pca_core.checks import InputError, tidy
+from pca_core.data.archives import Part, unpack
+from pca_core.data.untrusted import check_file, take_image
 from pca_core.storage import check_writable, write_atomic
 
 MAX_FILES = 500
+MAX_BYTES = 2**30  # of one upload, as it is kept
+MAX_KEPT = 10 * 2**30  # of all uploads in a state folder
 
 
 @dataclass(frozen=True)
@@ -42,31 +44,71 @@ def take_images(root: Path, files: Sequence[tuple[str, bytes]]) -> Intake:
         files: Name (for messages only) and bytes of each; of a zip all images are taken.
 
     Raises:
-        InputError: ``UPLOAD_MANY``, ``FOLDER_READ_ONLY``, ``ZIP_…``.
+        InputError: ``UPLOAD_MANY``, ``UPLOAD_ROOM`` when the state folder holds :data:`MAX_KEPT` bytes of uploads,
+            ``FOLDER_READ_ONLY``, ``ZIP_…``; all of them before anything is decoded.
     """
     parts = [part for part in unpack(files) if not part.is_label]
     if len(parts) > MAX_FILES:
         raise InputError(
             "UPLOAD_MANY", f"At most {MAX_FILES} images can be uploaded at once, got {len(parts)}. Name a folder instead."
         )
-    hashes = {content_hash(part.read()) for part in parts}
-    if _name(root, hashes).is_dir():  # all of them: a page asks anew each time that it is drawn
-        return Intake(_name(root, hashes), len(hashes), ())
-    pictures, refused = {}, []
-    for part in parts:
-        try:
-            taken = take_image(part.read(), part.name)
-            pictures[taken.sha256] = taken.encode()
-        except InputError as error:
-            refused.append(str(error))
-    if not pictures:
+    usable, refused = _check(parts)
+    if not usable:
         return Intake(None, 0, tuple(refused))
+    if _name(root, usable).is_dir():  # all of them: a page asks anew each time that it is drawn
+        return Intake(_name(root, usable), len(usable), tuple(refused))
     uploads = root / "uploads"
     check_writable(uploads)
+    pictures = _decode(usable, _find_room(uploads), refused)
+    if not pictures:
+        return Intake(None, 0, tuple(refused))
     folder = _name(root, pictures)
     if not folder.is_dir():
         _write(uploads, folder, list(pictures.values()))
     return Intake(folder, len(pictures), tuple(refused))
+
+
+def _check(parts: Iterable[Part]) -> tuple[dict[str, Part], list[str]]:
+    """By hash what has the size and the first bytes of a picture, and a sentence for each of the others."""
+    usable, refused = {}, []
+    for part in parts:
+        try:
+            usable.setdefault(check_file(part.read(), part.name), part)
+        except InputError as error:
+            refused.append(str(error))
+    return usable, refused
+
+
+def _decode(usable: Mapping[str, Part], room: int, refused: list[str]) -> dict[str, bytes]:
+    """PNG files of ours by the hashes of what they were, no more than ``room`` bytes; a sentence for each of the others."""
+    pictures, num_bytes = {}, 0
+    for sha256, part in usable.items():
+        try:
+            picture = take_image(part.read(), part.name).encode()
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        if num_bytes + len(picture) > room:
+            refused.append(f"{tidy(part.name)} goes beyond {room / 2**20:,.0f} MB of room for uploads. Name a folder instead.")
+            continue
+        pictures[sha256] = picture
+        num_bytes += len(picture)
+    return pictures
+
+
+def _find_room(uploads: Path) -> int:
+    """How many bytes may be added. What lies there is never removed by itself: a run may need it to be resumed."""
+    used = 0
+    for path in uploads.rglob("*.png"):
+        with suppress(FileNotFoundError):  # another session has just renamed its folder
+            used += path.stat().st_size
+    if used >= MAX_KEPT:
+        raise InputError(
+            "UPLOAD_ROOM",
+            f"Uploads in {uploads} take {used / 2**30:.1f} GB; at most {MAX_KEPT / 2**30:g} are kept. "
+            "Remove folders there that no run needs, or name a folder instead.",
+        )
+    return min(MAX_BYTES, MAX_KEPT - used)
 
 
 def _name(root: Path, hashes: Iterable[str]) -> Path:

@@ -58,6 +58,7 @@ def test_a_knob_that_cannot_be_is_told(adapt, key, value, expected):
 def test_no_target_images_leave_the_check_waiting(adapt):
     adapt.segmented_control(key="adapt_from").set_value("My images").run()
     assert adapt.button(key="adapt_check").disabled
+    assert adapt.file_uploader(key="adapt_files").proto.max_upload_size_mb == 50  # what the server takes
 
 
 @pytest.fixture

@@ -256,6 +256,22 @@ def test_a_zip_brings_images_and_labels_at_once(images):
     np.testing.assert_array_equal(read_image(first.image), read_image(files["set/images/0.jpg"]))
 
 
+def test_equal_images_with_other_labels_stay_apart(images):
+    image, label = encode_jpeg(picture()), encode_png(np.full((64, 96), 3, np.uint8))
+    files = {f"images/{folder}/x.jpg": image for folder in "abc"} | {f"labels/{folder}/x.png": LABEL for folder in "ac"}
+    add(images, "source", {"mine.zip": pack(files | {"labels/b/x.png": label})})
+    kept = images.session_state["uploads"]["source"]
+    assert [name.split()[0] for name in kept] == ["x", "x", "x"]
+    assert len({upload.content for upload in kept.values()}) == 2
+    add(images, "source", {"mine.zip": pack(files | {"labels/b/x.png": label})})  # the same ones again
+    assert len(images.session_state["uploads"]["source"]) == 3
+
+
+def test_upload_fields_offer_what_the_server_takes(images):
+    images.segmented_control(key="source_from").set_value("upload").run()
+    assert {field.proto.max_upload_size_mb for field in images.file_uploader} == {50}
+
+
 def test_a_zip_that_is_not_as_it_should_be_changes_nothing(images):
     before = images.session_state["choices"]["target"]
     add(

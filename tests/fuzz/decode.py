@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of the one decoder: ``python -m tests.fuzz.decode [-max_total_time=60] [CORPUS]``; needs atheris.
 
-The corpus begins with our own small pictures and grows by what reaches new code. A file that ends otherwise than decoded or
-refused with a code stops it, and is kept as ``crash-…``.
+The corpus begins with our own small pictures and with what earlier fuzzing made of them (``corpus/``, reduced by libFuzzer's
+``-merge=1`` to one small file for all that reach the same code), and grows by what reaches new code. A file that ends otherwise
+than decoded or refused with a code stops it, and is kept as ``crash-…``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ with atheris.instrument_imports(include=["PIL", "pca_core.data", "zipfile"], ena
 from tests.fuzz.crafted import ordinary, pack
 
 SPACE = LABEL_SPACES["cityscapes-19"]
+SAVED = Path(__file__).parent / "corpus"
 MAX_PIXELS = 1_000_000  # larger ones are slow, not new
 
 
@@ -75,7 +77,9 @@ def main(arguments: list[str]) -> None:
     write_corpus(corpus)
     warnings.simplefilter("ignore")
     options = [argument for argument in arguments if argument.startswith("-")]
-    atheris.Setup([sys.argv[0], "-max_len=65536", "-rss_limit_mb=4096", "-timeout=30", *options, str(corpus)], try_one)
+    atheris.Setup(
+        [sys.argv[0], "-max_len=65536", "-rss_limit_mb=4096", "-timeout=30", *options, str(corpus), str(SAVED)], try_one
+    )
     atheris.Fuzz()
 
 

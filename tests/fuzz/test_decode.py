@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, stop_without
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "15"))
 LONG_SECONDS = int(os.environ.get("FUZZ_SECONDS_LONG", "600"))
@@ -21,7 +21,7 @@ LONG_SECONDS = int(os.environ.get("FUZZ_SECONDS_LONG", "600"))
 @pytest.mark.parametrize("seconds", [SECONDS, pytest.param(LONG_SECONDS, marks=pytest.mark.soak)], ids=["short", "long"])
 def test_the_decoder_withstands_guided_fuzzing(tmp_path, tell, seconds):
     if importlib.util.find_spec("atheris") is None:
-        pytest.skip("atheris is missing, so the decoder was NOT fuzzed; requirements-dev.txt has it for Python 3.11 to 3.13")
+        stop_without("atheris is missing, so the decoder was NOT fuzzed; requirements-dev.txt has it for Python 3.11 to 3.13")
     command = [sys.executable, "-m", "tests.fuzz.decode", f"-max_total_time={seconds}", f"-artifact_prefix={tmp_path}/"]
     done = subprocess.run(
         [*command, str(tmp_path / "corpus")],
@@ -35,6 +35,7 @@ def test_the_decoder_withstands_guided_fuzzing(tmp_path, tell, seconds):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]
+    assert re.search(r"\d{3} files found in \S*tests/fuzz/corpus\b", done.stdout), done.stdout[:2000]
     runs = re.search(r"Done (\d+) runs", done.stdout)
     assert runs, done.stdout[-4000:]
     tell(1, f"{int(runs[1]):,} files in {seconds} s of guided fuzzing, none ended otherwise than decoded or refused")

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 
 from pca_core.checks import InputError
-from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from pca_core.data import FolderDataset, encode_png
 from pca_core.models import save_checkpoint
 from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute, previews
 from pca_core.runs.folder import create_folder
-from pca_core.runs.intake import MAX_FILES, take_images
 from pca_core.runs.preflight import check, check_in_child
 from pca_core.runs.previews import read_pictures, read_traces
 from pca_core.runs.store import describe_environment
 from pca_core.runs.summary import relative_to_first, seconds_left, thin
-from tests.fuzz.crafted import pack
 from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
 
 
@@ -140,33 +138,6 @@ def test_a_broken_description_is_told(tmp_path, request_):
     with pytest.raises(InputError) as error:
         _ = Run(run.folder).request
     assert error.value.code == "RUN_BROKEN"
-
-
-def test_uploads_are_kept_under_names_of_our_own(tmp_path, monkeypatch):
-    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
-    files = [
-        ("../../evil.png", encode_png(image)),
-        ("b.jpg", encode_jpeg(image)),
-        ("again.png", encode_png(image)),
-        ("<b>.txt", b"no"),
-    ]
-    intake = take_images(tmp_path, files)
-    assert intake.num_images == 2
-    assert len(intake.refused) == 1
-    dataset = FolderDataset(intake.folder, domain="target")
-    assert dataset.names == ("upload-000", "upload-001")
-    assert np.array_equal(dataset[0].image, image)
-    assert intake.folder.parent == tmp_path / "uploads"
-    assert take_images(tmp_path, files).folder == intake.folder
-    with monkeypatch.context() as patch:
-        patch.setattr("pca_core.runs.intake.take_image", None)  # all of them were taken before: none is decoded again
-        again = take_images(tmp_path, [files[0], files[1]])
-    assert (again.folder, again.num_images) == (intake.folder, 2)
-    packed = pack({"images/a.png": files[0][1], "labels/a.png": files[0][1], "images/b.jpg": files[1][1]})
-    assert take_images(tmp_path, [("all.zip", packed)]).folder == intake.folder
-    assert take_images(tmp_path, [("x.png", b"broken")]).folder is None
-    with pytest.raises(InputError, match="At most"):
-        take_images(tmp_path, [("x.png", b"")] * (MAX_FILES + 1))
 
 
 def test_the_try_before_a_start(request_):

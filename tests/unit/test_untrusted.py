@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -212,11 +213,47 @@ def test_a_child_that_dies_of_a_file_is_one_sentence(own):
         ({"shape": [2, 2, 4], "unknown": []}, bytes(16)),  # of another kind
         ({"shape": [0, 2, 3], "unknown": []}, b""),  # no pixels
         ({"code": "<script>", "message": "x"}, b""),  # no code of ours
+        ({"code": ["IMAGE_BROKEN"], "message": "x"}, b""),
+        ({"code": "IMAGE_BROKEN"}, b""),  # no sentence
+        ({}, b""),
+        ({"shape": None, "unknown": []}, b""),
+        ({"shape": ["x"], "unknown": []}, b""),
+        ({"shape": [float("inf")], "unknown": []}, b""),
+        ({"shape": [2, 2, 10**30], "unknown": []}, bytes(12)),
+        ({"shape": [2, 2, 3]}, bytes(12)),  # nothing said of unknown ids
     ],
 )
 def test_an_answer_that_cannot_be_is_not_believed(own, monkeypatch, told, content):
     monkeypatch.setattr(own, "decode", lambda *_: (told, content))
     refused("IMAGE_DECODER", take_image, encode_png(PHOTO), "a.png")
+    refused("IMAGE_DECODER", take_label, encode_png(IDS), "a.png", SPACE)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "shape", "ids"),
+    [
+        ([], [1, 2], [0, 200]),  # no class: it would end a CUDA context
+        ([], [1, 2], [0, 11]),  # the first beyond the classes
+        ([], [2, 1], [0, 255]),  # of another size than its image
+        (None, [1, 2], [0, 255]),
+        ([[1]], [1, 2], [0, 255]),
+        ([[float("inf"), 1]], [1, 2], [0, 255]),
+    ],
+)
+def test_a_label_map_that_cannot_be_is_not_believed(own, monkeypatch, unknown, shape, ids):
+    monkeypatch.setattr(own, "decode", lambda *_: ({"shape": shape, "unknown": unknown}, bytes(ids)))
+    refused("IMAGE_DECODER", take_label, encode_png(IDS), "a.png", SPACE, size=(1, 2))
+    monkeypatch.setattr(own, "decode", lambda *_: ({"shape": [1, 2], "unknown": [[7, 3]]}, bytes([10, 255])))
+    assert take_label(encode_png(IDS), "a.png", SPACE, size=(1, 2)).unknown == {7: 3}
+
+
+@pytest.mark.parametrize("text", [b'{"shape": ' + b"[" * 10**6, b"\xff{}", b"[]", b'{"shape": [' + b"9" * 10**5 + b"]}"])
+def test_an_answer_that_cannot_be_read_ends_its_child(own, monkeypatch, tmp_path, text):
+    (tmp_path / "frame").write_bytes(struct.pack(">IQ", len(text), 0) + text)
+    command = ["sh", "-c", 'cat "$0"; exec sleep 60', str(tmp_path / "frame")]
+    monkeypatch.setattr(decoders.limited, "make_command", lambda *_: command)
+    refused("IMAGE_DECODER", take_image, encode_png(PHOTO), "a.png")
+    assert own.pids == []
 
 
 def test_many_threads_share_two_children(own):
