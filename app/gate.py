@@ -7,7 +7,7 @@ import hmac
 import json
 from pathlib import Path
 from string import Template
-from urllib.parse import parse_qs, urlencode, urlparse
+from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -109,7 +109,11 @@ def _refuse_stranger(connection: HTTPConnection) -> Response | None:
     host, origin = connection.headers.get("host"), connection.headers.get("origin")
     if not is_host_allowed(host):
         return PlainTextResponse("This server does not go by that name. Its owner can add it with --allow-host NAME.\n", 403)
-    if origin is None or urlparse(origin).netloc == host or origin in config.get_option("server.corsAllowedOrigins"):
+    if (
+        origin is None
+        or origin in (f"http://{host}", f"https://{host}")
+        or origin in config.get_option("server.corsAllowedOrigins")
+    ):
         return None
     return PlainTextResponse("This server answers its own pages only.\n", 403)
 

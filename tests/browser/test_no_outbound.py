@@ -73,7 +73,10 @@ def test_markup_that_fetches_is_stopped_by_the_browser(guarded, page):
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": "http://localhost:1"}, {"Origin": "null"}],
+    [
+        *({"Origin": origin} for origin in ("http://evil.example", "http://localhost:1", "null", "http://[evil", "http://[::x]")),
+        {"Host": "evil.example"},
+    ],
     ids=lambda headers: " ".join(f"{key} {value}" for key, value in headers.items()),
 )
 def test_a_stranger_is_refused_and_nobody_outside_is_asked(guarded, headers):
