@@ -34,7 +34,10 @@ FORM_BYTES = 4096
 # Streamlit's bundle and components need all that is listed; not every browser takes the WebSocket for 'self'.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob: ws://{host} wss://{host}; "
-    "frame-ancestors 'self'; base-uri 'self'; object-src 'none'"
+    "form-action 'self'; frame-ancestors 'self'; base-uri 'self'; object-src 'none'"
+)
+FOR_STRANGERS = (
+    "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"  # their host is not repeated to them
 )
 
 
@@ -61,11 +64,12 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         answer = _refuse_stranger(connection)
+        send = _with_policy(send, FOR_STRANGERS if answer else POLICY.format(host=connection.headers["host"]))
         if answer is None and not self._is_known(connection):
             is_asked = self._token is not None and scope["type"] == "http"
             answer = await self._ask(Request(scope, receive)) if is_asked else _deny(SIGN_IN if self._needs_login else ASK)
         if answer is None:
-            await self._app(scope, receive, _with_policy(send, connection.headers["host"]))
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: the browser sees 403
         else:
@@ -151,11 +155,11 @@ def _cookie_name() -> str:
     return f"cyclelens_{config.get_option('server.port')}"
 
 
-def _with_policy(send: Send, host: str) -> Send:
+def _with_policy(send: Send, policy: str) -> Send:
     async def send_with_policy(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = POLICY.format(host=host)
+            headers["Content-Security-Policy"] = policy
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "same-origin"
         await send(message)

@@ -87,6 +87,25 @@ def test_the_token_opens_page_and_socket(locked, way):
     assert "Secure" in proxied.headers["set-cookie"]
 
 
+def test_every_answer_carries_a_policy(locked):
+    """Neither a page of the app nor the sign-in page can be framed by another, or send its form elsewhere."""
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    answers = {
+        "a page": ask(locked, "/", shown),
+        "the sign-in page": ask(locked, "/", HTML),
+        "401": ask(locked, "/"),
+        "a sign-in": ask(locked, "/", HTML, form=f"token={TOKEN}"),
+        "403 for an origin": ask(locked, "/", {**shown, "Origin": "http://evil.example"}),
+        "403 for a name": ask(locked, "/", {"Host": "evil.example"}),
+    }
+    for what, answer in answers.items():
+        whom = "'none'" if answer.status == 403 else "'self'"
+        policy = answer.headers["content-security-policy"] or ""
+        assert {f"form-action {whom}", f"frame-ancestors {whom}"} <= set(policy.split("; ")), what
+        assert "evil" not in policy, what
+        assert answer.headers["x-content-type-options"] == "nosniff", what
+
+
 def test_a_script_shows_its_token_with_every_request(locked):
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert ask(locked, "/", headers).status == 200
