@@ -99,7 +99,7 @@ def test_no_page_runs_a_name(watch, address, run_id, tell):
     assert "onerror" in seen  # the names were there, as text
     assert "1 \"'><img" in seen
     ran, foreign = watch.look()
-    tell(3, f"scripts in every name on {len(PAGES)} pages: {ran} ran, {len(foreign)} requests to another place")
+    tell(3, f"scripts in every name on {len(PAGES)} pages: {ran or 0} ran, {len(foreign)} requests to another place")
 
 
 def test_a_name_that_is_typed_is_text(watch, address):
