@@ -60,9 +60,10 @@ def check_script() -> None:
     """End the script here for a server that listens where it must not, and for visitors who have not signed in."""
     if not has_gate.is_set():
         try:
-            check_address(config.get_option("server.address"), is_public=read_flags().public, is_guarded=uses_login())
+            # A login stands before the page alone: without a gate, strangers could fill the memory with files.
+            check_address(config.get_option("server.address"), is_public=read_flags().public, is_guarded=False)
         except AccessError as error:
-            st.error(f"{error} Only app/server.py and cyclelens app ask for a token.")
+            st.error(f"{error} Only app/server.py and cyclelens app have a gate that asks for it.")
             st.stop()
     if uses_login() and not st.user.is_logged_in:
         st.write("This server asks who you are.")

@@ -1,31 +1,43 @@
-"""What every request passes first, be it for a page, a WebSocket or a file: this server's own names only, and its token."""
+"""What every request passes first, be it for a page, a WebSocket or a file: this server's own names, and its token or login."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from pathlib import Path
 from string import Template
-from urllib.parse import parse_qs, urlencode, urlparse
+from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
-from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks, is_host_allowed
+
+from app.entrance import uses_login
 
 PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
 ASK = "This server asks for a token."
+SIGN_IN = "This server asks who you are: sign in on its page first."
 WRONG = "That is not the token of this server."
 HEALTH = "/_stcore/health"  # says "ok" and nothing else; a container's health check has no token
+SIGNED_IN_ONLY = (
+    "/_stcore/upload_file",
+    "/media/",
+)  # what a login alone guards here: the page that asks who one is needs neither
 COOKIE_SECONDS = 30 * 86400
 FORM_BYTES = 4096
 # The browser itself then refuses whatever a page would fetch from elsewhere, also for markup that slipped in with a name.
 # Streamlit's bundle and components need all that is listed; not every browser takes the WebSocket for 'self'.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob: ws://{host} wss://{host}; "
-    "frame-ancestors 'self'; base-uri 'self'; object-src 'none'"
+    "form-action 'self'; frame-ancestors 'self'; base-uri 'self'; object-src 'none'"
+)
+FOR_STRANGERS = (
+    "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"  # their host is not repeated to them
 )
 
 
@@ -35,12 +47,14 @@ class Gate:
     Args:
         app: What is behind it.
         token: What visitors must show once, by the sign-in page, by ``?token=`` or with every request as
-            ``Authorization: Bearer``; a cookie remembers it. None lets everybody in who comes by a name of this server.
+            ``Authorization: Bearer``; a cookie remembers it. None lets everybody in who comes by a name of this server,
+            but under a login they send and fetch files only once they have signed in.
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
         self._app = app
         self._token = token
+        self._needs_login = token is None and uses_login()
         # The cookie proves the token and does not hold it; another token makes it worthless.
         self._cookie = None if token is None else hmac.new(token.encode(), b"cyclelens cookie", hashlib.sha256).hexdigest()
 
@@ -50,17 +64,22 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         answer = _refuse_stranger(connection)
+        send = _with_policy(send, FOR_STRANGERS if answer else POLICY.format(host=connection.headers["host"]))
         if answer is None and not self._is_known(connection):
-            answer = _deny() if scope["type"] == "websocket" else await self._ask(Request(scope, receive))
+            is_asked = self._token is not None and scope["type"] == "http"
+            answer = await self._ask(Request(scope, receive)) if is_asked else _deny(SIGN_IN if self._needs_login else ASK)
         if answer is None:
-            await self._app(scope, receive, _with_policy(send, connection.headers["host"]))
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: the browser sees 403
         else:
             await answer(scope, receive, send)
 
     def _is_known(self, connection: HTTPConnection) -> bool:
-        if self._token is None or (connection.url.path == HEALTH and connection.scope["type"] == "http"):
+        path = connection.scope["path"]
+        if self._token is None:
+            return not (self._needs_login and any(part in path for part in SIGNED_IN_ONLY)) or _is_signed_in(connection)
+        if path == HEALTH and connection.scope["type"] == "http":
             return True
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(given):
@@ -94,13 +113,26 @@ def _refuse_stranger(connection: HTTPConnection) -> Response | None:
     host, origin = connection.headers.get("host"), connection.headers.get("origin")
     if not is_host_allowed(host):
         return PlainTextResponse("This server does not go by that name. Its owner can add it with --allow-host NAME.\n", 403)
-    if origin is None or urlparse(origin).netloc == host or origin in config.get_option("server.corsAllowedOrigins"):
+    if (
+        origin is None
+        or origin in (f"http://{host}", f"https://{host}")
+        or origin in config.get_option("server.corsAllowedOrigins")
+    ):
         return None
     return PlainTextResponse("This server answers its own pages only.\n", 403)
 
 
-def _deny() -> Response:
-    return PlainTextResponse(f"{ASK}\n", 401, {"WWW-Authenticate": "Bearer"})
+def _is_signed_in(connection: HTTPConnection) -> bool:
+    """By the cookie that Streamlit signs once the provider has said who somebody is; a forged or old one proves nothing."""
+    try:
+        signed = _get_signed_cookie_with_chunks(connection.cookies, USER_COOKIE_NAME)
+        return signed is not None and json.loads(signed).get("is_logged_in") is True
+    except (ValueError, AttributeError):  # not ASCII or no JSON object: nothing that Streamlit wrote
+        return False
+
+
+def _deny(sentence: str = ASK) -> Response:
+    return PlainTextResponse(f"{sentence}\n", 401, {"WWW-Authenticate": "Bearer"} if sentence == ASK else None)
 
 
 async def _read_form_token(request: Request) -> str | None:
@@ -123,11 +155,11 @@ def _cookie_name() -> str:
     return f"cyclelens_{config.get_option('server.port')}"
 
 
-def _with_policy(send: Send, host: str) -> Send:
+def _with_policy(send: Send, policy: str) -> Send:
     async def send_with_policy(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = POLICY.format(host=host)
+            headers["Content-Security-Policy"] = policy
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "same-origin"
         await send(message)

@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-models.txt", "requirements-dev.txt", "requirements-audit.txt")
+FILES = (
+    "requirements.txt",
+    "requirements-models.txt",
+    "requirements-login.txt",
+    "requirements-dev.txt",
+    "requirements-audit.txt",
+)
 CLEAN, VULNERABLE, NOT_AUDITED = 0, 1, 3
 
 

@@ -82,6 +82,25 @@ def test_the_token_opens_page_and_socket(locked, way):
     assert "Secure" in proxied.headers["set-cookie"]
 
 
+def test_every_answer_carries_a_policy(locked):
+    """Neither a page of the app nor the sign-in page can be framed by another, or send its form elsewhere."""
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    answers = {
+        "a page": ask(locked, "/", shown),
+        "the sign-in page": ask(locked, "/", HTML),
+        "401": ask(locked, "/"),
+        "a sign-in": ask(locked, "/", HTML, form=f"token={TOKEN}"),
+        "403 for an origin": ask(locked, "/", {**shown, "Origin": "http://evil.example"}),
+        "403 for a name": ask(locked, "/", {"Host": "evil.example"}),
+    }
+    for what, answer in answers.items():
+        whom = "'none'" if answer.status == 403 else "'self'"
+        policy = answer.headers["content-security-policy"] or ""
+        assert {f"form-action {whom}", f"frame-ancestors {whom}"} <= set(policy.split("; ")), what
+        assert "evil" not in policy, what
+        assert answer.headers["x-content-type-options"] == "nosniff", what
+
+
 def test_a_script_shows_its_token_with_every_request(locked):
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert ask(locked, "/", headers).status == 200
@@ -117,28 +136,6 @@ def test_the_command_refuses_in_one_sentence(tmp_path):
     assert done.stderr.startswith("cyclelens: Nothing would keep strangers from the server")
     assert done.stderr.strip().endswith("[ADDRESS_UNGUARDED]")
     assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.browser
-def test_main_alone_refuses_too(serve, page):
-    """It has no gate that could ask for a token."""
-    page.goto(serve(ROOT / "app/main.py", "--public", settings={"server.address": "0.0.0.0"}))
-    page.get_by_text("Nothing would keep strangers from the server").wait_for(timeout=30_000)
-    assert page.locator(".li-root").count() == 0
-
-
-@pytest.mark.browser
-def test_a_login_stands_before_the_page(serve, page, tmp_path, monkeypatch):
-    """With ``[auth]`` in secrets.toml nobody sees a page who has not signed in."""
-    (tmp_path / ".streamlit").mkdir()
-    (tmp_path / ".streamlit/secrets.toml").write_text(
-        '[auth]\nredirect_uri = "http://localhost/oauth2callback"\ncookie_secret = "0123456789abcdef0123456789abcdef"\n'
-        'client_id = "x"\nclient_secret = "x"\nserver_metadata_url = "http://127.0.0.1:9/none"\n'
-    )
-    monkeypatch.setenv("HOME", str(tmp_path))
-    page.goto(serve(ROOT / "app/server.py", "--public", "--of-login", settings={"server.address": "0.0.0.0"}))
-    page.get_by_role("button", name="Sign in").wait_for(timeout=30_000)
-    assert page.locator(".li-root").count() == 0
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from urllib.parse import urlparse
 
+import numpy as np
 import pytest
 
 from app.warmup import PAGES
+from pca_core.data import encode_png
 from tests.browser.http import ask, ask_socket
 from tests.conftest import ROOT
 
@@ -33,16 +35,26 @@ def guarded(serve, tmp_path_factory) -> tuple[str, Path]:
         return serve(ROOT / "app/server.py", "--guarded"), log
 
 
-def test_the_guard_would_notice(tmp_path):
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        ("create_connection(('192.0.2.1', 80), 1)", "192.0.2.1"),
+        ("getaddrinfo('evil.example', 80)", "evil.example"),
+        ("getaddrinfo(b'evil.example', 80)", "evil.example"),
+        ("gethostbyname('evil.example')", "evil.example"),
+        ("socket(socket.AF_INET, socket.SOCK_DGRAM).connect((b'192.0.2.1', 53))", "192.0.2.1"),
+    ],
+)
+def test_the_guard_would_notice(tmp_path, call, place):
     log = tmp_path / "tries.txt"
-    code = "import socket; socket.create_connection(('192.0.2.1', 80), 1)"
+    code = f"import socket; socket.{call}"
     environment = {**os.environ, "PYTHONPATH": str(GUARD), "GUARD_LOG": str(log)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=30)
     assert "is not allowed here" in done.stderr
-    assert "192.0.2.1" in log.read_text()
+    assert place in log.read_text()
 
 
-def test_no_page_reaches_out(guarded, page):
+def test_no_page_reaches_out(guarded, page, tell):
     """The browser is watched; the policy of the server would have it refuse, and say so on the console."""
     address, log = guarded
     asked, refused = set(), []
@@ -52,11 +64,34 @@ def test_no_page_reaches_out(guarded, page):
     for name in PAGES:
         page.goto(f"{address}/{name}")
         page.wait_for_function(SETTLED, timeout=60_000)
+    click_upload_export(page, address)
     places = {urlparse(url).netloc for url in asked if urlparse(url).scheme not in ("data", "blob")}
     assert places == {urlparse(address).netloc}
     assert any(url.startswith("ws:") for url in asked), "the WebSocket was watched too"
     assert refused == []
     assert log.read_text() == ""
+    what = f"{len(PAGES)} pages, a click, an upload and an export"
+    tell(10, f"{what}: 0 tries of the server, 0 of {len(asked)} requests of the browser to another place")
+
+
+def click_upload_export(page, address: str) -> None:
+    page.goto(f"{address}/images")
+    page.get_by_text("My uploads").first.click()
+    field = page.locator("input[type=file]").first
+    field.wait_for(state="attached", timeout=20_000)
+    with page.expect_response(lambda answer: "upload_file" in answer.url) as sent:
+        field.set_input_files({"name": "own.png", "mimeType": "image/png", "buffer": encode_png(np.zeros((48, 64, 3), np.uint8))})
+    assert sent.value.status == 204
+    page.wait_for_function(SETTLED, timeout=60_000)
+    page.goto(address)
+    page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+    page.locator(".li-root canvas").first.click(position={"x": 60, "y": 60})
+    page.wait_for_url("**pixel=*", timeout=30_000)
+    page.get_by_role("button", name="Export").first.click()
+    button = page.get_by_role("dialog").get_by_role("button", name="Download figure")
+    button.wait_for(timeout=30_000)
+    with page.expect_download(timeout=60_000):
+        button.click()
 
 
 def test_markup_that_fetches_is_stopped_by_the_browser(guarded, page):
@@ -73,7 +108,10 @@ def test_markup_that_fetches_is_stopped_by_the_browser(guarded, page):
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": "http://localhost:1"}, {"Origin": "null"}],
+    [
+        *({"Origin": origin} for origin in ("http://evil.example", "http://localhost:1", "null", "http://[evil", "http://[::x]")),
+        {"Host": "evil.example"},
+    ],
     ids=lambda headers: " ".join(f"{key} {value}" for key, value in headers.items()),
 )
 def test_a_stranger_is_refused_and_nobody_outside_is_asked(guarded, headers):

@@ -117,21 +117,39 @@ def test_killed_at_any_moment_two_hundred_times(run_of, lives, tell):
     tell(4, f"200 kills at random moments survived by {runs} runs, each with the weights of one that nobody killed")
 
 
-def test_a_disk_that_is_full_at_each_write(run_of, lives, tell):
-    """Of every file of a run none may be written whole once, the smallest first."""
-    whole, run, step = run_of("whole"), run_of(), 0
+def fill_disk(run_of, lives, most: int) -> tuple[int, int]:
+    """Run beside a disk on which files of some sizes do not fit; returns how many sizes those were, and how many lives said so.
+
+    The sizes are those of files of a whole run, each once, the smallest first: ``most`` of them, evenly chosen.
+    """
+    whole, run, step, told = run_of("whole"), run_of(), 0, 0
     assert lives.live(whole) == 0
     sizes = sorted({path.stat().st_size for path in whole.folder.rglob("*") if path.is_file()} - {0})
-    sizes = [size - 1 for size in sizes[:: -(-len(sizes) // 6)]]
+    sizes = sizes[:: -(-len(sizes) // most)]
     for size in sizes:
-        assert lives.live(run, file_bytes=size) in (1, 2)
+        assert lives.live(run, file_bytes=size - 1) in (1, 2)
         step = check_checkpoints(run, step)
-        assert run.read_status().state in ("failed", "queued", "starting", "running")
-        if run.read_status().state == "failed":
-            assert run.read_status().code == "disk", run.read_status().message
+        status = run.read_status()
+        assert status.state in ("failed", "queued", "starting", "running")  # where not even a status fits, the one before stays
+        if status.state == "failed":
+            assert status.code == "disk", status.message
+            told += 1
+    assert told > 0, "no life could say what befell it"
     assert lives.live(run) == 0
     check_end(run, whole)
-    tell(4, f"a disk that is full at {len(sizes)} sizes of file: no checkpoint lost")
+    return len(sizes), told
+
+
+def test_a_disk_that_is_full_at_some_sizes(run_of, lives, tell):
+    sizes, told = fill_disk(run_of, lives, 6)
+    tell(4, f"a disk that is full at {sizes} sizes of file: no checkpoint lost, {told} lives failed with the code disk")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_disk_that_is_full_at_every_size(run_of, lives, tell):
+    sizes, told = fill_disk(run_of, lives, 10_000)
+    tell(4, f"a disk that is full at each of {sizes} sizes of file: no checkpoint lost, {told} lives failed with the code disk")
 
 
 def test_memory_that_runs_out_is_told_and_the_run_goes_on_where_there_is_more(run_of, lives):

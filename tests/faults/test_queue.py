@@ -29,7 +29,7 @@ def _start_some(root: str, request, numbers: list[int]) -> None:
     wait_for(lambda: all(not own.reconcile(run).is_active for run in runs), 90, "the queue")
 
 
-def test_of_fifty_starts_never_two_run(store, request_of):
+def test_of_fifty_starts_never_two_run(store, request_of, tell):
     request = request_of()
     context = multiprocessing.get_context("fork")  # loading torch eight times would take longer than the test
     shares = [list(range(number, STARTS, PROCESSES)) for number in range(PROCESSES)]
@@ -46,6 +46,7 @@ def test_of_fifty_starts_never_two_run(store, request_of):
     overlaps = [(a["id"], b["id"]) for a, b in itertools.pairwise(times) if a["ended"] > b["began"]]
     assert overlaps == []
     assert {run.read_status().state for run in store.list()} == {"done"}
+    tell(6, f"{len(times)} starts from {PROCESSES} processes: {len(overlaps)} times two at once")
 
 
 def test_the_first_come_is_the_first_served(supervisor, request_of):

@@ -65,6 +65,9 @@ def test_make_takes_torch_from_where_it_is_told(given: tuple[str, ...], expected
 def test_compose_asks_for_a_token_and_keeps_the_state(services: dict):
     for service in services.values():
         assert service["environment"]["CYCLELENS_TOKEN"].startswith("${CYCLELENS_TOKEN:?")  # compose stops with the sentence
+        assert service["restart"] == "on-failure:3", "a token that is too short would be refused for ever"
+        assert service["mem_limit"]
+        assert service["pids_limit"] > 0
         assert service["ports"] == ["127.0.0.1:8501:8501"]
         assert service["volumes"] == ["state:/state"]
 

@@ -32,7 +32,14 @@ def needs_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "files", [("requirements.txt",), ("requirements.txt", "requirements-models.txt"), ("requirements-audit.txt",)], ids=str
+    "files",
+    [
+        ("requirements.txt",),
+        ("requirements.txt", "requirements-models.txt"),
+        ("requirements.txt", "requirements-login.txt"),
+        ("requirements-audit.txt",),
+    ],
+    ids=str,
 )
 def test_what_pinned_releases_need_is_pinned_too(files: tuple[str, ...]):
     pins = read_pins([ROOT / file for file in files])
@@ -44,7 +51,7 @@ def test_what_pinned_releases_need_is_pinned_too(files: tuple[str, ...]):
 def test_every_dependency_and_extra_of_the_project_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = project["dependencies"] + [line for lines in project["optional-dependencies"].values() for line in lines]
-    pins = read_pins([ROOT / "requirements.txt", ROOT / "requirements-models.txt"])
+    pins = read_pins([ROOT / name for name in ("requirements.txt", "requirements-models.txt", "requirements-login.txt")])
     for need in map(Requirement, wanted):
         assert need.specifier.contains(pins[canonical(need.name)]), f"{need} and the pin {pins[canonical(need.name)]} disagree"
 

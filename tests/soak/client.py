@@ -36,14 +36,14 @@ class Visitor:
 
     Attributes:
         exceptions: Texts of every exception element that came.
-        heard: All that was received, as text, for nonces to be looked for; images within it are bytes that are left out.
+        heard: All that was received, as it came, for nonces to be looked for: texts within it are plain UTF-8.
     """
 
     def __init__(self, address: str, query: str = "", seconds: float = 120) -> None:
         self.address = address
         self.query = query
         self.exceptions: list[str] = []
-        self.heard: list[str] = []
+        self.heard: list[bytes] = []
         self.elements: dict[str, tuple[Element, str]] = {}  # by key: element, fragment
         self._kept: dict[str, WidgetState] = {}
         self._page_hash = ""
@@ -145,8 +145,7 @@ class Visitor:
             self._page_hash = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
-        if kind != "delta" or len(data) < MiB // 4:
-            self.heard.append(str(message))
+        self.heard.append(data)
         return message
 
     def _take(self, message: ForwardMsg) -> None:

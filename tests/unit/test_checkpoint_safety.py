@@ -185,7 +185,7 @@ def names_in(source: str) -> list[tuple[str, ast.AST]]:
     return found
 
 
-def test_one_torch_load_and_nothing_else_that_runs_what_it_reads():
+def test_one_torch_load_and_nothing_else_that_runs_what_it_reads(tell):
     loads = []
     for path, source in ((path, path.read_text(encoding="utf-8")) for path in SOURCES):
         for name, _ in names_in(source) if SUSPICIOUS.search(source) else ():
@@ -193,6 +193,10 @@ def test_one_torch_load_and_nothing_else_that_runs_what_it_reads():
             if name == "torch.load":
                 loads.append(path.relative_to(ROOT).as_posix())
     assert loads == ["pca_core/models/unpickle.py"]
+    tell(
+        2,
+        f"{len(loads)} torch.load in {len(SOURCES)} source files, {len(MALICIOUS)} malicious kinds × {len(WAYS)} ways in",
+    )
 
 
 def test_numpy_is_never_allowed_to_unpickle():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 
@@ -91,6 +92,16 @@ def test_code_in_a_file_never_runs(tmp_path, kind):
     message = refused("PICKLE_REFUSED", read_pickled, path)
     assert "evil.pt" in message
     assert not marker.exists()
+
+
+def test_the_child_learns_no_secret_of_the_environment(tmp_path, monkeypatch):
+    path = save(tmp_path, {"a": torch.ones(2)})
+    monkeypatch.setenv("CYCLELENS_TOKEN", "a-token-of-the-tests-0123456789")
+    show = [sys.executable, "-I", "-c", "import os; print('PICKLE_REFUSED', *sorted(os.environ), end='.')"]
+    monkeypatch.setattr("pca_core.limited.make_command", lambda *_: show)
+    shown = refused("PICKLE_REFUSED", read_pickled, path)
+    assert "OMP_NUM_THREADS" in shown
+    assert "CYCLELENS_TOKEN" not in shown
 
 
 def test_a_small_file_that_declares_huge_weights_is_refused(tmp_path):

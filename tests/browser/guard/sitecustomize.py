@@ -9,7 +9,9 @@ ASKS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.ge
 
 def _is_here(place: object) -> bool:
     host = place[0] if isinstance(place, tuple) else place
-    if host is None or isinstance(host, (bytes, bytearray)) or (isinstance(host, str) and host.startswith("/")):
+    if isinstance(host, (bytes, bytearray)):
+        host = host.decode("utf-8", "replace")
+    if host is None or (isinstance(host, str) and host.startswith(("/", "\0"))):
         return True  # any address to listen on, or a socket of the file system
     try:
         return host in ("", "localhost") or ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
