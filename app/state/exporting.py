@@ -22,10 +22,11 @@ def titles(page: str | None = None) -> dict[str, str]:
 
 def get_view(pair: Pair, pixel: tuple[Domain, int], switches: dict):
     """The pair as it is looked at now; ``switches`` are fields of :class:`pca_core.figures.view.Switches`."""
-    from pca_core.figures.view import Switches, View
+    from app.state.page_view import PageView
+    from pca_core.figures.view import Switches
 
     checkpoint = cache.get_checkpoint(pair.checkpoint_path)
-    return View(pair.analysis, pair.source, pair.target, checkpoint, pixel, Switches(**switches))
+    return PageView(pair.analysis, pair.source, pair.target, checkpoint, pixel, Switches(**switches), kept=pair)
 
 
 def make_figure(pair: Pair, view, name: str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from pca_core.analysis.spreading import ALPHAS, alpha_effects, describe_loan, map_weights, measure_reach, reference_alpha
+from pca_core.analysis.spreading import ALPHAS, alpha_effects, describe_loan, reference_alpha
 from pca_core.figures.drawing import BLUE, centre, lay_values, mark, show_image
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
@@ -15,8 +15,7 @@ REACH = (0.03, 10.0)  # the scale of pull and gradient, in multiples of the mean
 def draw_aggregation(view: View) -> Figure:
     """The weights of one target pixel, their entropy everywhere, and the pull and gradient without and with aggregation."""
     alpha = reference_alpha(view.analysis.config)
-    loan, weights = describe_loan(view.analysis, view.target_pixel), map_weights(view.analysis)
-    without, reach = measure_reach(view.analysis, 0.0), measure_reach(view.analysis, alpha)
+    loan, (without, reach) = describe_loan(view.analysis, view.target_pixel), view.reaches
     caption = (
         f"Target pixel j borrows from {loan.num_lenders:,.0f} pixels in effect. Cycle-consistent pairs pull noticeably on "
         f"{without.pulled:.1%} of target pixels without aggregation and on {reach.pulled:.1%} with α = {alpha:g}; the gradient "
@@ -28,7 +27,7 @@ def draw_aggregation(view: View) -> Figure:
     ))  # fmt: skip
     maps = (
         ("j borrows from", loan.times_even, "× even share", None),
-        ("Entropy of the weights", weights.entropy, "share of log T", None),
+        ("Entropy of the weights", view.weights.entropy, "share of log T", None),
         ("Pull without aggregation", pulls[0], "× its mean", REACH),
         (f"Pull, α = {alpha:g}", pulls[1], "× mean without", REACH),
         ("Gradient without aggregation", gradients[0], "× its mean", REACH),

@@ -11,7 +11,7 @@ from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS
 from pca_core.analysis.pairs import Flow, PairFilter, PixelPairs, list_pairs
 from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
-from pca_core.analysis.spreading import reference_alpha
+from pca_core.analysis.spreading import Reach, WeightMaps, map_weights, measure_reach, reference_alpha
 from pca_core.association import PairAnalysis
 from pca_core.inference import aggregate_prediction
 from pca_core.losses.objective import LossWeights
@@ -107,6 +107,16 @@ class View:
         classify = self.checkpoint.model.classify
         first, second = (write_ledger(self.analysis.pair, classify, replace(config, alpha=alpha)) for alpha in alphas)
         return first, second
+
+    @cached_property
+    def weights(self) -> WeightMaps:
+        """What all target pixels borrow; α plays no part."""
+        return map_weights(self.analysis)
+
+    @cached_property
+    def reaches(self) -> tuple[Reach, Reach]:
+        """How far the association loss reaches without aggregation and with."""
+        return measure_reach(self.analysis, 0.0), measure_reach(self.analysis, reference_alpha(self.analysis.config))
 
     @property
     def target_pixel(self) -> int:

@@ -1,0 +1,35 @@
+"""The view that a page exports: what the pages keep, and the same as a view that computes it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.state import exporting, warming
+from pca_core.figures import view as views
+from pca_core.figures.view import Switches, View
+
+
+def fail(*_args, **_kwargs):
+    raise AssertionError("computed again")
+
+
+@pytest.mark.parametrize("inference", ["plain", "aggregated"])
+def test_what_pages_keep_is_not_computed_again(monkeypatch, inference):
+    pair = warming.open_default_pair()
+    page = exporting.get_view(pair, ("source", 5), {"inference": inference})
+    anew = View(page.analysis, page.source, page.target, page.checkpoint, page.pixel, Switches(inference=inference))
+    wanted = anew.ledgers, anew.reaches, anew.weights, anew.segmented
+    for name in ("write_ledger", "measure_reach", "map_weights", "describe_segmentation"):
+        monkeypatch.setattr(views, name, fail)
+    for found, ledger in zip(page.ledgers, wanted[0], strict=True):
+        assert found.alpha == ledger.alpha
+        assert {name: term.value for name, term in found.terms.items()} == {
+            name: term.value for name, term in ledger.terms.items()
+        }
+    for found, reach in zip(page.reaches, wanted[1], strict=True):
+        np.testing.assert_array_equal(found.pull, reach.pull)
+        np.testing.assert_array_equal(found.gradient, reach.gradient)
+    np.testing.assert_array_equal(page.weights.entropy, wanted[2].entropy)
+    for found, image in zip(page.segmented, wanted[3], strict=True):
+        np.testing.assert_array_equal(found.probabilities, image.probabilities)
