@@ -16,6 +16,7 @@ from collections.abc import Callable
 PAGES = ("images", "trace", "associations", "aggregation", "segmentation", "features", "losses", "adapt", "compare")
 SECONDS_ALONE = 3
 LOWEST_PRIORITY = 19
+FILL = "CYCLELENS_FILL"  # 0: pages compute what they show of the first pair when they are opened; for many servers side by side
 
 
 class WarmUp:
@@ -88,7 +89,8 @@ def _load_rest() -> None:
         importlib.import_module(f"app.views.{name}")
     importlib.import_module("sklearn.model_selection")
     cache.freeze_garbage_collector()
-    warming.fill_pages(warming.open_default_pair())
+    if os.environ.get(FILL, "1") != "0":
+        warming.fill_pages(warming.open_default_pair())
 
 
 def _step_back() -> None:

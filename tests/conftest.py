@@ -28,6 +28,7 @@ FIGURES = pytest.StashKey[list[tuple[int, str]]]()
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Runs of tests, and of servers that they start, stay away from those of the person who runs them."""
     os.environ["CYCLELENS_STATE"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["CYCLELENS_FILL"] = "0"  # a dozen servers would each fill pages that nobody opens
 
 
 @pytest.fixture(scope="session", autouse=True)
