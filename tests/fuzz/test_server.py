@@ -7,6 +7,7 @@ from urllib.parse import urlparse
 
 import psutil
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.fuzz.crafted import crafted, ordinary
 from tests.soak.client import Visitor
@@ -57,4 +58,5 @@ def hear(visitor: Visitor, name: str, data: bytes) -> str:
     """What the page warns of after an upload."""
     visitor.heard.clear()
     visitor.upload("target_upload_image", "target_add", name, data)
-    return "\n".join(text for text in visitor.heard if "alert {" in text)
+    texts = [str(ForwardMsg.FromString(data)) for data in visitor.heard if len(data) < 2**16]  # no pictures
+    return "\n".join(text for text in texts if "alert {" in text)
