@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.faults.conftest import is_running, wait_for
 from tests.unit.adaptation_data import make_checkpoint, make_domains
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.browser, pytest.mark.soak, pytest.mark.timeout(280)]
 
 
 def test_one_click_resumes_what_a_killed_server_left(page, tmp_path: Path, monkeypatch, tell):

@@ -131,7 +131,7 @@ def test_a_file_without_the_browsers_secret_is_refused(server):
                 visitor.put("theirs.png", b"1", xsrf=wrong)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_one_who_reads_nothing_holds_up_nobody(server, tell):
     with visiting(server, 2) as (slow, quick):
         server.wait_until_idle()
