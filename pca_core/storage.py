@@ -1,13 +1,17 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+"""Writing files so that a crash leaves the old one or the new one, never half of one; and telling files by their content."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
-from pca_core.checks import InputError, shorten
+from pca_core.checks import InputError, exists, shorten
+
+KNOWN_FILES = 4096  # whose hash is remembered
 
 
 def write_atomic(path: str | Path, data: bytes) -> None:
@@ -61,3 +65,20 @@ def check_writable(folder: str | Path) -> None:
         raise InputError(
             "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
         ) from None
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content; empty for one that cannot be read, which is then another one once it can."""
+    if not exists(path.is_file):
+        return ""
+    try:
+        stamp = path.stat()
+        return _hash_content(path, stamp.st_size, stamp.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(KNOWN_FILES)
+def _hash_content(path: Path, *_stamp: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

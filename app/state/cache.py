@@ -20,9 +20,9 @@ from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset
 from pca_core.device import pick_device
 from pca_core.feature_store import MAX_BYTES, FeatureStore, segment_once
 from pca_core.inference import Segmentation, make_pair
-from pca_core.many.images import hash_file
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.runs.store import default_root
+from pca_core.storage import hash_file
 from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server

@@ -23,12 +23,11 @@ def get_folder(side: Domain) -> str:
 
 
 def set_folder(side: Domain, folder: str) -> None:
-    """Browse another folder.
+    """Browse another folder, by its expanded path.
 
     Raises:
         InputError: When it holds no images; the old folder stays.
     """
-    folder = expand_path(folder)
     list_folder(side, folder)
     st.session_state[f"{side}_folder"] = folder
 

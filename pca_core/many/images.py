@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pca_core.association.pair import Borrowed
-from pca_core.checks import exists
 from pca_core.data import read_image, read_label, resize_label
 from pca_core.inference import Segmentation, segment
 from pca_core.many.pair_list import ImageFile
 from pca_core.models import Checkpoint
-
-KNOWN_FILES = 4096  # whose hash is remembered
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,20 +75,3 @@ class ImageCache:
         self.num_passes += 1
         small = None if label is None else resize_label(label, tuple(seen.features.shape[-2:]))
         return SeenImage(seen, small, picture if self._with_pictures else None)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content; empty for one that cannot be read, which is then another one once it can."""
-    if not exists(path.is_file):
-        return ""
-    try:
-        stamp = path.stat()
-        return _hash_content(path, stamp.st_size, stamp.st_mtime_ns)
-    except OSError:
-        return ""
-
-
-@lru_cache(KNOWN_FILES)
-def _hash_content(path: Path, *_stamp: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

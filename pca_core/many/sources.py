@@ -20,10 +20,9 @@ from pca_core.analysis.support import SourceSupport, SupportSearch, TargetSearch
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash
-from pca_core.many.images import hash_file
 from pca_core.many.sweep import is_own
 from pca_core.models import Checkpoint
-from pca_core.storage import check_writable, write_atomic
+from pca_core.storage import check_writable, hash_file, write_atomic
 
 
 class KeptSearch:

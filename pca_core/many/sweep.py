@@ -16,11 +16,11 @@ from pca_core.checks import InputError
 from pca_core.data import content_hash
 from pca_core.export.association import association_arrays, association_pictures, association_statistics
 from pca_core.inference import make_pair
-from pca_core.many.images import ImageCache, hash_file
+from pca_core.many.images import ImageCache
 from pca_core.many.pair_list import ImageFile, Pairs
 from pca_core.many.results import RETRIED, PairResults
 from pca_core.models import Checkpoint
-from pca_core.storage import write_atomic
+from pca_core.storage import hash_file, write_atomic
 from pca_core.types import IGNORE_INDEX
 
 MOST_TOGETHER = 16
