@@ -142,12 +142,14 @@ class _Taker:
         self._known = {upload.origin: upload for uploads in st.session_state["uploads"].values() for upload in uploads.values()}
 
     def take(self, image: Part, label: Part | None) -> Upload:
+        data = image.read()
         if self._side == "source" and label is None:
+            take_image(data, image.name)  # a label map would not help what is no picture
             raise InputError(
                 "UPLOAD_LABEL",
                 f"Source image {tidy(image.name)} needs a label map of the same name and size: cycles are judged by it. Add one.",
             )
-        data, ids = image.read(), None if label is None else label.read()
+        ids = None if label is None else label.read()
         files = [image.name, check_file(data, image.name), "" if label is None else check_file(ids, label.name)]
         place = content_hash("|".join(files).encode())  # equal images of other folders or with other labels stay apart
         name = f"{tidy(image.stem, 40)} {place[:8]}"

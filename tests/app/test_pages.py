@@ -202,8 +202,12 @@ def test_a_pair_too_large_to_wait_for_is_refused(trace):
         (encode_jpeg(picture()), encode_png(np.zeros((32, 96), np.uint8)), "96"),
         (encode_jpeg(picture()), encode_png(np.full((64, 96), 77, np.uint8)), "77"),
         (b"not a picture", encode_png(np.zeros((64, 96), np.uint8)), "PNG"),
+        (b"not a picture", None, "WebP"),  # a label map would not help
     ],
-    ids=["nothing chosen", "half a JPEG", "source without label", "label of another size", "unknown ids", "no image"],
+    ids=[
+        *("nothing chosen", "half a JPEG", "source without label", "label of another size", "unknown ids", "no image"),
+        "no image without label",
+    ],
 )
 def test_a_wrong_upload_is_one_sentence_and_loses_nothing(images, image, label, words):
     before = images.session_state["choices"]["source"]
