@@ -154,7 +154,7 @@ def test_a_look_that_is_none_changes_nothing_else(new_page, serve, nonsense):
     assert len(found["layers"]) == 2
 
 
-def test_layers_opacity_and_zoom_outlive_other_pages(page, serve):
+def test_layers_opacity_and_zoom_outlive_other_pages_and_a_reload(page, serve):
     page.goto(f"{serve(MAIN)}/segmentation")
     look(page)
     page.locator("canvas[data-side=source]").press("3")
@@ -169,3 +169,7 @@ def test_layers_opacity_and_zoom_outlive_other_pages(page, serve):
     page.get_by_role("link", name="Segmentation", exact=True).click()
     page.get_by_text("Inference", exact=True).first.wait_for(timeout=60_000)
     assert look(page) == wanted
+    page.reload()
+    assert look(page) == wanted
+    page.goto(page.url)  # an address is not a reload: it begins as it says
+    assert look(page)["numbers"] == ["60 %", "1.0×"]

@@ -1,5 +1,5 @@
-// How a person looks at a page: chosen layers, opacity, zoom. It outlives the page, and Copy link tells it as `look`; the first
-// viewer of its scene takes it up again.
+// How a person looks at a page: chosen layers, opacity, zoom. It outlives the page and a reload, and Copy link tells it as
+// `look`; the first viewer of its scene takes it up again.
 
 const LOOK_PARTS = 5; // scene, layer of the source, layer of the target, opacity in percent, view
 const [NOT_CHOSEN, NO_LAYER] = ["", "-"];
@@ -73,9 +73,33 @@ function withdrawLook(state) {
   if (window.cycleLensLook === state.describe) delete window.cycleLensLook;
 }
 
-// --- from page to page: each viewer ends with its page, this module does not --------------------------------------
+// --- from page to page: each viewer ends with its page, this module does not; a reload ends it too ------------------
 
+const STORED = "cyclelens look";
 const kept = { layers: new Map(), opacity: new Map(), view: null }; // layers and opacity by scene, the view by pair of images
+
+// Written once, when the document goes: a zoom or pan costs nothing.
+window.addEventListener("pagehide", () => {
+  const { layers, opacity, view } = kept;
+  try {
+    sessionStorage.setItem(STORED, JSON.stringify({ layers: [...layers], opacity: [...opacity], view }));
+  } catch {
+    // a browser that stores nothing begins anew
+  }
+});
+
+// Another address in the same tab begins as that address says.
+function restoreKept() {
+  if (performance.getEntriesByType("navigation")[0]?.type !== "reload") return;
+  try {
+    const { layers, opacity, view } = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
+    Object.assign(kept, { layers: new Map(layers), opacity: new Map(opacity), view: view ?? null });
+  } catch {
+    // as above
+  }
+}
+
+restoreKept();
 
 function keepLayer({ overlay }, { side, active }) {
   kept.layers.set(`${overlay.scene} ${side}`, { asked: overlay.active[side], name: active });
