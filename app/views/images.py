@@ -70,7 +70,12 @@ def _checkpoint() -> Checkpoint | None:
     )
     with right.form("checkpoint_form", border=False, clear_on_submit=True):
         field, button = st.columns([5, 3], vertical_alignment="bottom")
-        added = field.text_input("Another file", key="checkpoint_field", placeholder="/path/to/net.safetensors")
+        added = field.text_input(
+            "Another file",
+            key="checkpoint_field",
+            placeholder="Its path",
+            help="A .safetensors file on the machine that runs CycleLens, e.g. /path/to/net.safetensors.",
+        )
         if button.form_submit_button("Load", key="checkpoint_load", width="stretch") and added:
             picked = added
     if picked != current and attempt(lambda: session.set_checkpoint_path(picked)):

@@ -56,9 +56,10 @@ def upload_form(side: Domain) -> None:
         )
         by_hand = right.text_input(
             "Further ids",
-            placeholder="200 = sky, #ff00ff = road, 34 =",
+            placeholder="200 = sky, #ff00ff = road",
             key=f"{side}_upload_by_hand",
-            help="What single ids or colours stand for, by the net's class names; without a name they count as unlabelled.",
+            help="What single ids or colours stand for, by the net's class names; without a name, as in 34 =, they count as "
+            "unlabelled.",
         )
         is_lenient = st.checkbox("Treat unknown label ids as unlabelled", key=f"{side}_upload_lenient")
         is_fitted = st.checkbox(
