@@ -13,6 +13,13 @@ from pca_core.types import Domain
 MIME = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "zip": "application/zip"}
 
 
+def load() -> None:
+    """Load what draws and writes: the first time takes a moment."""
+    import pca_core.export.bundle
+    import pca_core.export.recipe
+    import pca_core.figures.catalogue  # noqa: F401
+
+
 def titles(page: str | None = None) -> dict[str, str]:
     """Name and title of the figures of one page, or of all."""
     from pca_core.figures.catalogue import FIGURES  # the drawing library is loaded when somebody exports

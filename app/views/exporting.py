@@ -30,14 +30,17 @@ def export_button(pair: Pair, page: str, get_pixel: Callable[[Pair], tuple[Domai
         switches: Of the page, as fields of :class:`pca_core.figures.view.Switches`.
     """
     if st.button("Export", icon=":material/download:", key=f"export_{page}", type="tertiary", help="Figures, data, a bundle"):
+        exporting.load()  # before the dialog is there: else it would open empty and grow
         _dialog(pair, page, exporting.get_view(pair, get_pixel(pair), switches))
 
 
 @st.dialog("Export", width="large", icon=":material/download:")
 def _dialog(pair: Pair, page: str, view) -> None:
     stem = _stem(f"{view.source.name}_{view.target.name}")
-    scale = _one_figure(page, exporting.titles(page), lambda name: exporting.make_figure(pair, view, name), stem)
-    _bundle(page, view, stem, scale)
+    with st.container(key="export_all"):
+        scale, draw = _one_figure(page, exporting.titles(page), lambda name: exporting.make_figure(pair, view, name), stem)
+        _bundle(page, view, stem, scale)
+    draw()
 
 
 def figure_button(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
@@ -50,16 +53,25 @@ def figure_button(key: str, figures: Mapping[str, str], make: Callable[[str], ob
         stem: Of the file names.
     """
     if st.button("Export figure", icon=":material/download:", key=f"export_{key}", type="tertiary"):
+        exporting.load()
         _figure_dialog(key, figures, make, _stem(stem))
 
 
 @st.dialog("Export", width="large", icon=":material/download:")
 def _figure_dialog(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
-    _one_figure(key, figures, make, stem)
+    with st.container(key="export_one"):
+        _, draw = _one_figure(key, figures, make, stem)
+    draw()
 
 
-def _one_figure(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> float:
-    """Look at a figure, choose its format and size, take it; returns the size."""
+def _one_figure(
+    key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str
+) -> tuple[float, Callable[[], None]]:
+    """Look at a figure, choose its format and size, take it.
+
+    Returns:
+        The size, and what draws the figure into its place: to call last, because it takes a while and all else stands already.
+    """
     look, choose = st.columns([5, 3], gap="medium")
     with choose:
         name = st.selectbox("Figure", list(figures), format_func=figures.get, key=f"export_figure_{key}")
@@ -73,15 +85,20 @@ def _one_figure(key: str, figures: Mapping[str, str], make: Callable[[str], obje
         )  # fmt: skip
         file_name = f"{stem}_{name}" + (f"_{scale}x.png" if fmt == "png" else f".{fmt}")
         place = st.empty()
+        place.button("Download figure", disabled=True, key=f"export_wait_{key}", type="primary", width="stretch")
         st.caption(escape(file_name))
-    with look.container(height=430, border=False, key="export_preview"):
-        figure = make(name)
-        st.image(exporting.render(figure, "png", 1), width="stretch")
-    place.download_button(
-        "Download figure", lambda: exporting.render(figure, fmt, scale), file_name, exporting.MIME[fmt],
-        on_click="ignore", key=f"export_download_{key}", type="primary", width="stretch",
-    )  # fmt: skip
-    return scale
+    preview = look.container(height=430, border=False, key="export_preview")
+
+    def draw() -> None:
+        with preview:
+            figure = make(name)
+            st.image(exporting.render(figure, "png", 1), width="stretch")
+        place.download_button(
+            "Download figure", lambda: exporting.render(figure, fmt, scale), file_name, exporting.MIME[fmt],
+            on_click="ignore", key=f"export_download_{key}", type="primary", width="stretch",
+        )  # fmt: skip
+
+    return scale, draw
 
 
 def _bundle(page: str, view, stem: str, scale: float) -> None:

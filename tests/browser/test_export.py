@@ -26,12 +26,25 @@ def trace(analysis):
     return explain_pixel(analysis, PIXEL)
 
 
+NOTE_HEIGHTS = """() => {
+  window.dialogHeights = new Set();
+  const note = () => {
+    const body = document.querySelector("[role=dialog] .st-key-export_all");
+    if (body) window.dialogHeights.add(Math.round(body.getBoundingClientRect().height));
+    requestAnimationFrame(note);
+  };
+  note();
+}"""
+
+
 def open_export(page, url: str):
     page.goto(url)
     page.wait_for_selector(".li-root[data-ready=true]", timeout=60_000)
+    page.evaluate(NOTE_HEIGHTS)
     page.get_by_role("button", name="Export").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Download figure").wait_for(timeout=20_000)
+    dialog.locator(".st-key-export_preview img").wait_for(timeout=20_000)
+    assert len(page.evaluate("[...window.dialogHeights]")) == 1  # nothing moved when the figure came
     return dialog
 
 
