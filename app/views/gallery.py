@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -126,11 +126,22 @@ def _images(side: Domain, folder: str, search: str) -> Shown | None:
         return None
     page, pages = collections.get_page(side, shown)
     names = shown.names[page * collections.PER_PAGE : (page + 1) * collections.PER_PAGE]
+    with st.container(key=f"{side}_in_use"):
+        st.caption(_say_in_use(side, shown, names))
     with st.container(key=f"grid_{side}"):
         for place, name in enumerate(names):
             thumbnail(side, Choice(folder, name), f"{side}_{place}")
     _pages(side, shown, page, pages)
     return shown
+
+
+def _say_in_use(side: Domain, shown: Shown, in_sight: Sequence[str]) -> str:
+    """Which picture is the source or target now, or what to click; always a line, so that a click moves nothing."""
+    choice = session.get_choice(side)
+    if choice.folder != shown.folder:
+        return f"None of these is the {side} yet: click one."
+    elsewhere = "" if choice.name in in_sight else ", not in sight here"
+    return f"The {side} is **{escape(choice.name)}**{elsewhere}."
 
 
 def _pages(side: Domain, shown: Shown, page: int, pages: int) -> None:

@@ -110,6 +110,7 @@ def test_pages_turn(images):
     assert images.button(key="source_previous").disabled
     images.button(key="source_next").click().run()
     assert used(images)[0] == names[12].replace("_", "\\_")
+    assert caption(images, "The source is").endswith("not in sight here.")
     assert caption(images, "of 160 images").startswith("13–24")
     assert used(images, "target")[0].startswith("dusk")
     images.button(key="source_previous").click().run()
@@ -178,7 +179,9 @@ def test_an_unlabelled_source_is_told(images, tmp_path):
     images.text_input(key="source_folder_field").set_value(str(tmp_path))
     next(button for button in images.button if button.label == "Open").click().run()
     assert not sentences(images)
+    assert caption(images, "None of these") == "None of these is the source yet: click one."
     images.button(key="source_use_bare").click().run()
+    assert caption(images, "The source is") == "The source is **bare**."
     assert "no label map" in sentences(images)
 
 
