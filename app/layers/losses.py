@@ -45,7 +45,7 @@ def _paid_layer(side: Side, now: Reading, reason: str) -> Layer:
     if times is None:
         return Layer("paid", "Pays", side, None, reason=reason)
     limits = (float(times.min()), find_ceiling(times))
-    return value_layer("paid", "Pays", side, times, "× an even share or more", is_log=True, limits=limits)
+    return value_layer("paid", "Pays", side, times, "× the mean payment, or more", is_log=True, limits=limits)
 
 
 def _gradient_layers(side: Side, aggregated: Reading, plain: Reading, reason: str) -> list[Layer]:

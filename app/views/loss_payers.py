@@ -16,6 +16,7 @@ from app.state.associations import read_selection
 from app.state.losses import LossView
 from app.views.frame import pin
 from app.views.loss_tables import HEAD, LAYOUT, ROW
+from app.views.loss_words import TIMES_MEAN
 from pca_core.analysis.loss_readings import sum_by_class, top_pixels
 from pca_core.types import Domain
 
@@ -79,14 +80,14 @@ def _top(pair: cache.Pair, view: LossView) -> None:
     names = pair.label_space.class_names
     width = paid.shape[1]
     ids = [int(classes.flat[index]) for index, _ in top]
-    even = total / paid.size
+    times = view.now.times_even_share(side)
     st.dataframe(
         pd.DataFrame(
             {
                 "Row, col": [f"{index // width}, {index % width}" for index, _ in top],
                 told_by.capitalize(): [names[one] if one < len(names) else "–" for one in ids],
-                "Pays": [f"{value / total:.3%}" if total else "–" for _, value in top],
-                "× even": [f"{value / even:.1f}" if even else "–" for _, value in top],
+                "Share": [f"{value / total:.3%}" if total else "–" for _, value in top],
+                "× mean": ["–" if times is None else f"{times.flat[index]:.1f}" for index, _ in top],
             }
         ),
         height=HEAD + 11 * ROW,
@@ -95,7 +96,7 @@ def _top(pair: cache.Pair, view: LossView) -> None:
         selection_mode="single-row",
         **LAYOUT,
     )
-    st.caption("Click a row to pin its pixel. Shares are of what is chosen above.")
+    st.caption(f"Click a row to pin its pixel. Shares are of what is chosen above; × mean: times {TIMES_MEAN}.")
 
 
 def _pin(side: Domain, indices: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from app.controls import number
 from app.state import switches
 from app.state.losses import LossView
-from app.views.loss_words import FORMULAS, NAMES, PICK_NAMES
+from app.views.loss_words import FORMULAS, NAMES, NEGATIVE, PICK_NAMES, TIMES_MEAN
 from pca_core.analysis.loss_ledger import TERMS
 from pca_core.analysis.loss_readings import PixelEntry, weigh
 from pca_core.losses import LossWeights
@@ -80,7 +80,7 @@ def ledger_table(view: LossView) -> None:
             "weight": column("Weight", help="Of the term in the objective.", format="%g"),
             "weighted": column("In sum", help="weight · value; the objective is the sum of these.", format="%.4f"),
             "share": column(
-                "Share", help="weighted / objective. Smoothing is negative while predictions are flat.", format="percent"
+                "Share", help="weighted / objective. Smoothing is below zero while ℓ < τ, as it usually is.", format="percent"
             ),
             "pixels": column("Paid by", help="Pixels that it counts: labelled, cycle-consistent, or all.", format="localized"),
         },
@@ -109,11 +109,16 @@ def pixel_table(now: Sequence[PixelEntry], other: Sequence[PixelEntry], side: Do
             "term": st.column_config.TextColumn("Term", width=WIDE),
             "paid": column(
                 "Pays",
-                help=f"What this pixel pays of the term, in even shares of the whole objective (objective / {side} pixels): the "
-                "terms add up to the last line.",
+                help=f"What this pixel pays of each term, as a multiple of an even share of the whole objective (objective / {side} "
+                f"pixels): the terms add up to the last line. {NEGATIVE}",
                 format="%.3f",
             ),
-            "times": column("× term", help="What it pays as a multiple of an even share of this term alone.", format="%.2f"),
+            "times": column(
+                "× mean",
+                help=f"The same as a multiple of {TIMES_MEAN} of the term, as the map Pays shows it: 1 is usual. Of smoothing "
+                "both are negative, and more than 1 lowers the objective more than usual.",
+                format="%.2f",
+            ),
             "gradient": column(
                 "Gradient",
                 help="‖weight · ∂L/∂F‖ of this pixel, as a multiple of what the whole objective's is without aggregation in the "

@@ -26,6 +26,11 @@ FORMULAS = {
     "target_smoothing": "The same on the target: the only term that target pixels pay.",
 }
 BOTH_SIDES = "  \n".join(f"**{NAMES[name]}**: {text}" for name, text in FORMULAS.items())
+NEGATIVE = (
+    "Negative: it lowers the objective. Only smoothing does, whose (ℓ/τ − 1) ℓ is below zero while ℓ < τ = 10; of the other "
+    "terms a pixel pays zero or more."
+)
+TIMES_MEAN = "what the mean pixel of this image pays"
 ENOUGH = 0.005  # difference of shares that is worth telling
 
 
@@ -74,6 +79,7 @@ def explain_pixel_entries(entries: Sequence[PixelEntry], label: int | None, spac
     paid = sorted((entry for entry in terms if entry.paid), key=lambda entry: abs(entry.paid), reverse=True)
     pays = "pays nothing"
     if paid:
+        verb, link = ("lowers the objective by", "by") if whole.paid < 0 else ("pays", "for")
         which = "most" if len(paid) > 1 else "all"
-        pays = f"pays {whole.paid:.2g} × an even share, {which} of it for {within_sentence(paid[0].name)}".replace("-", "−")
+        pays = f"{verb} {abs(whole.paid):.2g} × an even share, {which} of it {link} {within_sentence(paid[0].name)}"
     return f"{own} · {pays} · gradient {whole.gradient:.3g} × the mean"

@@ -87,8 +87,8 @@ class PixelEntry:
 
     Attributes:
         name: Of the term, or ``"all"``.
-        paid: What the pixel pays of it, in even shares of the whole objective, ``L / pixels``; signed, and the terms add up to
-            ``"all"``. None when the objective is zero.
+        paid: What the pixel pays of it, in even shares of the whole objective, ``|L| / pixels``; negative where it lowers the
+            objective, as only smoothing can. The terms add up to ``"all"``. None when the objective is zero.
         times_even: The same as a multiple of an even share of the term; None where no pixel of this image pays it.
         gradient: Norm of the weighted gradient that reaches it, as a multiple of the mean over this image of the whole
             objective's without aggregation: one unit for all terms.
@@ -216,7 +216,7 @@ def describe_pixel(ledger: LossLedger, plain: LossLedger, weights: LossWeights, 
         entries.append(
             PixelEntry(
                 name,
-                paid * reading.paid[side].size / whole.total if whole.total else None,
+                paid * reading.paid[side].size / abs(whole.total) if whole.total else None,
                 None if times is None else float(times.flat[index]),
                 float(in_units(reading.gradient[side].flat[index], unit)),
             )

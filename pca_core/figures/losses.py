@@ -33,7 +33,7 @@ def draw_losses(view: View) -> Figure:
     show_image(pays, view.source.image, "Source: what each pixel pays")
     times = with_alpha.times_even_share("source")
     shown = np.zeros_like(paid) if times is None else times
-    lay_values(pays, view.source.image, shown, "× an even share", limits=_limits(shown))
+    lay_values(pays, view.source.image, shown, "× the mean payment", limits=_limits(shown))
     ceiling = find_ceiling(*norms) or 1.0
     for axes, title, values in ((off, "no aggregation", norms[0]), (on, f"α = {alpha:g}", norms[1])):
         show_image(axes, view.target.image, f"Target: gradient, {title}")

@@ -70,7 +70,8 @@ def test_a_click_tells_what_a_pixel_pays(page, serve, analysis, ledgers):
         place.get_by_text(f"{side} row {index // grid[1]}, col {index % grid[1]}").wait_for(timeout=20_000)
         whole = describe_pixel(*ledgers, WEIGHTS, side, index)[-1]
         place.get_by_text(f"gradient {whole.gradient:.3g} × the mean").wait_for(timeout=20_000)
-        place.get_by_text(f"pays {whole.paid:.2g} × an even share".replace("-", "−")).wait_for(timeout=20_000)
+        verb = "pays" if side == "source" else "lowers the objective by"  # smoothing is all that a target pixel pays
+        place.get_by_text(f"{verb} {abs(whole.paid):.2g} × an even share").wait_for(timeout=20_000)
 
 
 def test_a_weight_changes_the_objective_and_stays_in_the_address(page, new_page, serve, ledgers):

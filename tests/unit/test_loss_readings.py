@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pca_core.adaptation import PRESETS
-from pca_core.analysis.loss_ledger import ASSOCIATIONS, write_ledger
+from pca_core.analysis.loss_ledger import ASSOCIATIONS, TERMS, write_ledger
 from pca_core.analysis.loss_readings import (
     PICKS,
     compare_norms,
@@ -76,6 +76,9 @@ def test_a_pixels_own_ledger_is_its_place_in_the_maps(ledgers):
         assert last.times_even == pytest.approx(whole.paid[side].flat[index] / whole.paid[side].mean())
     assert [entry.name for entry in terms] == [*ASSOCIATIONS, "target_smoothing"]
     assert terms[0].times_even is None  # paid by the source
+    smoothing = LossWeights(**{name: float(name == "target_smoothing") for name in TERMS})
+    assert on.terms["target_smoothing"].value < 0
+    assert describe_pixel(on, off, smoothing, "target", 23)[-1].paid < 0  # also where the whole objective is
 
 
 def test_reach_by_hand():
