@@ -109,8 +109,8 @@ def pixel_table(now: Sequence[PixelEntry], other: Sequence[PixelEntry], side: Do
             "term": st.column_config.TextColumn("Term", width=WIDE),
             "paid": column(
                 "Pays",
-                help=f"What this pixel pays of each term, as a multiple of an even share of the whole objective (objective / {side} "
-                f"pixels): the terms add up to the last line. {NEGATIVE}",
+                help=f"What this pixel pays of each term, as a multiple of an even share of the whole objective "
+                f"(objective / {side} pixels): the terms add up to the last line. {NEGATIVE}",
                 format="%.3f",
             ),
             "times": column(
