@@ -120,8 +120,8 @@ def test_a_name_that_is_typed_is_text(watch, address):
 def test_wrong_paths_and_uploads_are_named_as_text(watch, address):
     page = watch.page
     page.goto(f"{address}/images")
-    page.get_by_label("Another file").wait_for(timeout=60_000)
-    page.get_by_label("Another file").fill(f"/nowhere/{FULL}.safetensors")
+    page.get_by_role("textbox", name="Another file").wait_for(timeout=60_000)
+    page.get_by_role("textbox", name="Another file").fill(f"/nowhere/{FULL}.safetensors")
     page.get_by_role("button", name="Load", exact=True).click()
     page.get_by_text("There is no checkpoint file").first.wait_for(timeout=20_000)
     assert watch.look() == QUIET
