@@ -1,4 +1,4 @@
-"""The guided tour: seven steps on the built-in pair. What a person had before is put aside, and comes back when they leave.
+"""The guided tour: eight steps on the built-in pair. What a person had before is put aside, and comes back when they leave.
 
 While it lasts the address stays the person's own: reloading the page ends the tour and loses nothing either.
 """
@@ -27,6 +27,7 @@ class Step:
         page: Where it is.
         pixel: Pinned there.
         layers: Layer of each side, by its name on that page; a side left out shows what the page would show.
+        in_sight: What the page is scrolled to, as a CSS selector; an empty one is the top of the page.
     """
 
     title: str
@@ -34,8 +35,10 @@ class Step:
     page: str
     pixel: Pin
     layers: Mapping[str, str | None]
+    in_sight: str = ""
 
 
+LAYERS = ".li-layers[data-side=target]"  # as low as those of the source
 STEPS = (
     Step(
         "Two streets, one net",
@@ -72,19 +75,28 @@ STEPS = (
     ),
     Step(
         "All pairs at once",
-        "Each line joins a source pixel to its match. Filter by class, verdict or margin, and click a cell of the class flow "
-        "below to open the pixel pairs behind a number.",
+        "Each line joins a source pixel to its match. Filter them by class, verdict or margin; the numbers below follow.",
         "associations",
         ("source", 4803),
         {},
     ),
     Step(
+        "From class to class",
+        "Further down the same pairs are counted: a row for the class that they leave, a column for the one that they reach. "
+        "Click a cell to open the pixel pairs behind its number.",
+        "associations",
+        ("source", 4803),
+        {},
+        ".st-key-pairs_matrix",
+    ),
+    Step(
         "Borrowing from neighbours",
         "Since few target pixels are chosen, each one borrows from those that resemble it, by the weights shown here. So the "
-        "loss reaches the others too. The slider α says how much is borrowed; 0 turns it off.",
+        "loss reaches the others too. The slider α, at the top of the page, says how much is borrowed; 0 turns it off.",
         "aggregation",
         ("target", 4664),
         {"source": "labels", "target": "weights"},
+        LAYERS,
     ),
     Step(
         "What it is for",
@@ -93,6 +105,7 @@ STEPS = (
         "segmentation",
         ("target", 4664),
         {"source": "error", "target": "error"},
+        LAYERS,
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.components.copy_link import copy_link
+from app.components.tour_view import tour_view
 from app.state import tour, uploads
 
 
@@ -31,10 +32,11 @@ def _button(page: str) -> None:
 
 
 def _card() -> None:
-    """The step that is shown, over the lower edge of the window: the page does not move."""
+    """The step that is shown, over the lower edge of the window, and what it speaks of in sight."""
     place, step = tour.get_place(), tour.get_step()
     if step is None:
         return
+    tour_view(place, step.in_sight, key="tour_view")
     is_last = place == len(tour.STEPS) - 1
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="medium", key="tour"):
         st.markdown(f"**{place + 1} of {len(tour.STEPS)} · {step.title}**  \n{step.text}")

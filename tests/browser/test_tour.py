@@ -36,6 +36,16 @@ def pressed(page, side: str, title: str) -> None:
     page.locator(f".li-layers[data-side={side}] [aria-pressed=true]", has_text=title).wait_for(timeout=30_000)
 
 
+def wait_for_sight(page, what: str) -> None:
+    """Wait until this lies whole between the navigation and the card."""
+
+    def is_in_sight() -> bool:
+        box, card, head = (page.locator(one).first.bounding_box() for one in (what, ".st-key-tour", "header"))
+        return head["y"] + head["height"] <= box["y"] and box["y"] + box["height"] <= card["y"]
+
+    wait_for(is_in_sight, 10)
+
+
 def wait_for_value(field, value: str) -> None:
     wait_for(lambda: field.input_value() == value, 30)
 
@@ -52,17 +62,19 @@ def test_the_pixels_of_the_tour_are_what_it_says_of_them(analysis):
     assert (analysis.association.hubness == 0).double().mean() > 0.5
 
 
-def test_the_tour_goes_through_all_pages_and_gives_back_what_was_there(page, serve):
+def test_the_tour_goes_through_all_pages_and_gives_back_what_was_there(new_page, serve):
+    page = new_page(viewport={"width": 1024, "height": 768})  # the card takes most of the room here
     mine = "&".join(f"{name}={value}" for name, value in MINE.items())
     page.goto(f"{serve(MAIN)}/associations?{mine}")
     page.wait_for_selector(READY, timeout=60_000)
     said = page.locator(".st-key-pairs_said").inner_text()
     press(page, "start")
-    layers = ("Labels", "Similarity to j", "Verdicts", "Similarity to j", "None", "Labels", "Error")
+    layers = ("Labels", "Similarity to j", "Verdicts", "Similarity to j", "None", "None", "Labels", "Error")
     for place, step in enumerate(STEPS):
         wait_for_step(page, place)
         assert re.search(r"/(\w*)", page.url.split("//")[1])[1] == ("" if step.page == "trace" else step.page)
         pressed(page, "source", layers[place])
+        wait_for_sight(page, step.in_sight or ".li-layers[data-side=target]")
         if step.page == "trace":
             row, column = divmod(step.pixel[1], 128)
             page.locator(".st-key-verdict", has_text=f"pixel ({row}, {column})").wait_for(timeout=30_000)
