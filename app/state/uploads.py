@@ -138,7 +138,7 @@ def _pair_labels(images: Sequence[Part], labels: Sequence[Part]) -> tuple[list[P
         if not in_want[stem]
     ]
     refused += [
-        f"{in_want[stem]} images and {len(strays)} label maps are named {tidy(stem)}: upload each image with its own label map."
+        f"Several images or label maps are named {tidy(stem)}, so nobody can tell which belong together: rename them."
         for stem, strays in elsewhere.items()
         if in_want[stem] and (in_want[stem] > 1 or len(strays) > 1)
     ]
