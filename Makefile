@@ -14,9 +14,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=8501, HEADLESS=1 for no browser window)
 	$(BIN)/cyclelens app --port $(PORT) $(if $(filter-out 0 false,$(HEADLESS)),--headless)
 
-test: $(VENV)/.dev                   ## run every test (PYTEST_ARGS="-k name")
+test: $(VENV)/.dev                   ## run every test, two files at a time (PYTEST_ARGS="-k name", "-n 0" for one at a time)
 	@sh scripts/ensure_chromium.sh
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (an hour or more)
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

@@ -7,3 +7,20 @@ window.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || document.activeElement !== document.body) return;
   document.querySelector("[role=dialog] button[aria-label=Close]")?.click();
 });
+
+// The modules of charts, tables and upload fields are fetched and compiled once the first picture is there and nothing else
+// goes on, not when a page that shows one is opened.
+function fetchLaterModules() {
+  for (const name of window.laterModules) {
+    const link = document.createElement("link");
+    link.rel = "modulepreload";
+    link.href = new URL(`static/js/${name}`, window.__streamlit.BACKEND_BASE_URL).href;
+    document.head.append(link);
+  }
+}
+
+const untilPainted = setInterval(() => {
+  if (!document.querySelector(".li-root[data-ready=true]")) return;
+  clearInterval(untilPainted);
+  setTimeout(() => (window.requestIdleCallback ?? setTimeout)(fetchLaterModules), 1000);
+}, 250);

@@ -26,12 +26,17 @@ wait_for_warm_up()
 
 # What is heavy is loaded by now.
 from app.state import session, tour  # noqa: E402
-from app.views import topbar  # noqa: E402
+from app.views import parts, topbar  # noqa: E402
 
 
 def load(name: str) -> Callable[[], None]:
     """The ``render`` of a page, whose module is loaded when it is first opened: nobody waits for nine pages to see one."""
-    return lambda: import_module(f"app.views.{name}").render()
+
+    @parts.tell_trouble
+    def render() -> None:
+        import_module(f"app.views.{name}").render()
+
+    return render
 
 
 def make_page(name: str) -> StreamlitPage:

@@ -6,6 +6,7 @@ works too, then the first visitor waits for it and there is no gate.
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from app.gate import Gate  # noqa: E402
 from app.warmup import PAGES, WARM_UP  # noqa: E402
 
 HERE = Path(__file__).parent
+LATER_MODULES = ("PlotlyChart", "DataFrame", "FileUploader")
+"""Of Streamlit's browser side, megabytes that the first page does without; fetched once it is painted."""
 
 
 @asynccontextmanager
@@ -38,7 +41,10 @@ async def warm_up(_: object):
 def make_document() -> str:
     """Streamlit's own document with our script, and with our style before the first element is there: nothing jumps."""
     script, style = ((HERE / name).read_text(encoding="utf-8") for name in ("document.js", "page.css"))
-    document = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    static = Path(st.__file__).parent / "static"
+    modules = [path.name for name in LATER_MODULES for path in sorted((static / "static" / "js").glob(f"{name}.*.js"))]
+    script = f"window.laterModules = {json.dumps(modules)};\n{script}"
+    document = (static / "index.html").read_text(encoding="utf-8")
     return document.replace("</head>", f"<script>{script}</script><style>{style}</style></head>", 1)
 
 

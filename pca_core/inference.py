@@ -86,8 +86,22 @@ def predict(checkpoint: Checkpoint, image: np.ndarray, *, is_aggregated: bool = 
     return full[0].argmax(0).to(torch.uint8).cpu().numpy()
 
 
+def average(segmentation: Segmentation, pooling: int) -> Segmentation:
+    """Features and probabilities averaged over squares of ``pooling`` × ``pooling`` feature pixels, fewer at the far edges."""
+
+    def pool(maps: Tensor) -> Tensor:
+        return F.avg_pool2d(maps[None], pooling, ceil_mode=True)[0]
+
+    stride = segmentation.output_stride * pooling
+    return Segmentation(pool(segmentation.features), pool(segmentation.probabilities), stride)
+
+
 def make_pair(
-    source: Segmentation, source_label: np.ndarray, target: Segmentation, target_label: np.ndarray | None = None
+    source: Segmentation,
+    source_label: np.ndarray,
+    target: Segmentation,
+    target_label: np.ndarray | None = None,
+    pooling: int = 1,
 ) -> FeaturePair:
     """Put two segmented images and their labels together at feature resolution.
 
@@ -95,7 +109,10 @@ def make_pair(
         source, target: From :func:`segment`, with the same checkpoint.
         source_label: (H, W) class indices and 255, any resolution; sampled at the centre of each feature pixel.
         target_label: Likewise, or None.
+        pooling: Feature pixels that become one, along each side: a sixteenth of the similarities for 2.
     """
+    if pooling > 1:
+        source, target = average(source, pooling), average(target, pooling)
 
     def at_features(label: np.ndarray, features: Tensor) -> Tensor:
         return torch.from_numpy(resize_label(label, tuple(features.shape[-2:])).astype(np.int64)).to(features.device)

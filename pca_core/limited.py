@@ -56,7 +56,7 @@ def limit_seconds(seconds: int, *, is_final: bool = False) -> None:
 
 
 def close_doors(files: int) -> None:
-    """From now on no file can be written, and none opened beyond the first ``files``: no network either.
+    """From now on no file can be written, and none opened beyond the first ``files``, sockets among them.
 
     What will be needed must be loaded by now.
     """

@@ -21,7 +21,6 @@ from pca_core.types import IGNORE_INDEX, FeaturePair
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
-FIGURES = pytest.StashKey[list[tuple[int, str]]]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,11 +46,13 @@ def stop_without(reason: str) -> NoReturn:
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[int, str], None]:
     """Says what was measured for one of the ten promises of ``docs/reliability.md``; printed after the tests."""
-    return lambda promise, figure: request.config.stash.setdefault(FIGURES, []).append((promise, figure))
+    return lambda promise, figure: request.node.user_properties.append(("promise", (promise, figure)))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if figures := config.stash.get(FIGURES, None):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    told = [pair for report in reports if getattr(report, "when", "") == "call" for pair in report.user_properties]
+    if figures := {tuple(figure) for name, figure in told if name == "promise"}:
         terminalreporter.section("figures of the promises")
         for promise, figure in sorted(figures):
             terminalreporter.line(f"promise {promise:>2}: {figure}")

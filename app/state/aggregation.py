@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import streamlit as st
 
 from app.state import segmentation
 from app.state.cache import Pair
+from app.state.caching import cached
 from pca_core.analysis.spreading import (
     ALPHAS,
     AlphaEffect,
@@ -75,18 +75,18 @@ def _plain_config(pair: Pair) -> AssociationConfig:
     return replace(pair.analysis.config, alpha=0.0)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Associating the pair under every α …")
+@cached(12, "Associating the pair under every α …")
 def _find_effects(key: str, config: AssociationConfig, _analysis: PairAnalysis, _always: _Always) -> list[AlphaEffect]:
     return alpha_effects(_analysis, ALPHAS, _always.plain)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Weighing every target pixel against every other …")
+@cached(6, "Weighing every target pixel against every other …")
 def _find_always(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> _Always:
     plain = with_alpha(_analysis, 0.0)
     return _Always(plain, alpha_effects(plain, (0.0,), plain)[0], measure_reach(plain, 0.0), map_weights(plain))
 
 
-@st.cache_resource(max_entries=12, show_spinner="Following the gradient to every target pixel …")
+@cached(12, "Following the gradient to every target pixel …")
 def _find(key: str, config: AssociationConfig, alpha: float, _pair: Pair, _always: _Always) -> SpreadFindings:
     analysis = with_alpha(_pair.analysis, alpha)
     segmented = segmentation.get_side(_pair, "target", alpha)

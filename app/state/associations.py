@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.state import session, switches
 from app.state.cache import Pair
+from app.state.caching import cached
 from pca_core.analysis.pair_summary import ClassTable, PairTotals, coverage_map, make_edges, tabulate_classes, total_pairs
 from pca_core.analysis.pairs import Flow, PixelPairs, list_pairs
 from pca_core.association import AssociationConfig, PairAnalysis
@@ -40,7 +41,7 @@ def get_findings(pair: Pair) -> PairFindings:
     return _find(pair.key, pair.analysis.config, pair.analysis)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Listing every pair of pixels …")
+@cached(12, "Listing every pair of pixels …")
 def _find(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> PairFindings:
     pairs = list_pairs(_analysis)
     return PairFindings(
@@ -57,7 +58,7 @@ def get_totals(pair: Pair, config: AssociationConfig) -> PairTotals:
     return _total(pair.key, config, pair.analysis)
 
 
-@st.cache_resource(max_entries=128, show_spinner="Associating the pair under the other settings …")
+@cached(128, "Associating the pair under the other settings …")
 def _total(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> PairTotals:
     return total_pairs(_analysis.with_config(config))
 

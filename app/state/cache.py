@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from app.components.linked_images import ImagePane, pack_features, pack_images
+from app.state.caching import cached
 from pca_core.analysis.live_features import compress_features
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
@@ -26,6 +27,7 @@ from pca_core.storage import hash_file
 from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
+POOLINGS = (1, 2, 4)  # feature pixels averaged along each side where memory does not suffice for all of them
 THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
 
 
@@ -56,7 +58,7 @@ def _watched_paths() -> dict[str, tuple[str, ...]]:
     return {}
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached(16)
 def _open_dataset(
     folder: str, side: Domain, unknown: str, space: LabelSpace | None, convention: str, stamps: tuple[int, ...]
 ) -> FolderDataset:
@@ -75,13 +77,13 @@ def read_sample(folder: str, side: Domain, name: str, unknown: str, space: Label
     return _read_sample(folder, side, name, unknown, space, convention, _stamp(str(dataset.image_path(name))))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@cached(32)
 def _read_sample(folder: str, side: Domain, name: str, unknown: str, space: LabelSpace, convention: str, stamp: int) -> Sample:
     dataset = get_dataset(folder, side, unknown, space, convention)
     return dataset[dataset.names.index(name)]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached(16)
 def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, space: LabelSpace) -> Sample:
     """What was uploaded and re-encoded: both files are ours."""
     pixels = read_image(image)
@@ -96,7 +98,7 @@ def get_thumbnail(path: str) -> bytes:
     return _shrink(path, _stamp(path))
 
 
-@st.cache_resource(max_entries=1024, show_spinner=False)
+@cached(1024)
 def _shrink(path: str, stamp: int) -> bytes:
     return make_thumbnail(read_image(path))
 
@@ -123,12 +125,12 @@ def _stamp(path: str) -> int:
         return 0
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@cached(4)
 def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
     return load_checkpoint(path, device=pick_device())
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@cached(24)
 def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
     """From memory, else from the disk, else by the net."""
     checkpoint, checkpoint_hash = get_checkpoint(checkpoint_path), hash_file(Path(checkpoint_path))
@@ -160,6 +162,7 @@ class Pair:
     analysis: PairAnalysis
     panes: tuple[ImagePane, ImagePane]
     packed_images: bytes
+    pooling: int = 1
 
     def count_pixels(self, side: Domain) -> int:
         """Feature pixels of an image."""
@@ -174,12 +177,19 @@ def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: Assoc
     """
     arrays = [array for array in (source.image, source.label, target.image, target.label) if array is not None]
     parts = [checkpoint_path, str(_stamp(checkpoint_path)), source.name, target.name, *map(content_hash, arrays)]
-    return _make_pair(content_hash("|".join(parts).encode()), config, source, target, checkpoint_path)
+    key = content_hash("|".join(parts).encode())
+    for pooling in POOLINGS[:-1]:
+        try:
+            return _make_pair(key, config, pooling, source, target, checkpoint_path)
+        except InputError as error:
+            if error.code != "MEMORY_SHORT":
+                raise
+    return _make_pair(key, config, POOLINGS[-1], source, target, checkpoint_path)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Associating every pixel of the pair …")
-def _make_pair(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
-    walk = _make_walk(key, replace(config, mutual=False, top_k=1), _source, _target, _path)
+@cached(12, "Associating every pixel of the pair …")
+def _make_pair(key: str, config: AssociationConfig, pooling: int, _source: Sample, _target: Sample, _path: str) -> Pair:
+    walk = _make_walk(key, replace(config, mutual=False, top_k=1), pooling, _source, _target, _path)
     pair = replace(walk, analysis=walk.analysis.with_config(config))
     pair.analysis.association  # noqa: B018 (swept now, so that the spinner says so)
     return pair
@@ -191,29 +201,31 @@ def get_packed_features(pair: Pair) -> bytes | None:
     return _pack_features(pair.key, config, pair.analysis)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@cached(6)
 def _pack_features(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> bytes | None:
     features = compress_features(_analysis)
     return None if features is None else pack_features(features, config.level)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _make_walk(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> Pair:
+@cached(6)
+def _make_walk(key: str, config: AssociationConfig, pooling: int, _source: Sample, _target: Sample, _path: str) -> Pair:
     """What the switches top-k and mutual do not change: directions and, once it is asked for, the soft way back."""
-    base = _make_base(key, _source, _target, _path)
+    base = _make_base(key, pooling, _source, _target, _path)
     return replace(base, analysis=base.analysis.with_config(config))
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _make_base(key: str, _source: Sample, _target: Sample, _path: str) -> Pair:
+@cached(6)
+def _make_base(key: str, pooling: int, _source: Sample, _target: Sample, _path: str) -> Pair:
     """What no switch changes: features, what target pixels borrow, pictures."""
     checkpoint = get_checkpoint(_path)
     stamp = _stamp(_path)
     segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
-    pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label)
+    pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label, pooling)
     _check_size(pair)
     panes = _make_panes(_source, _target, pair, checkpoint.label_space)
-    return Pair(key, _path, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, pack_images(*panes))
+    key = key if pooling == 1 else f"{key} {pooling}"
+    images = pack_images(*panes)
+    return Pair(key, _path, _source, _target, checkpoint.label_space, PairAnalysis(pair), panes, images, pooling)
 
 
 def _check_size(pair: FeaturePair) -> None:

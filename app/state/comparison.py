@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import cache, runs, session
+from app.state.caching import cached
 from pca_core.association import AssociationConfig
 from pca_core.comparison import ImageComparison, NetScore, PairComparison, compare_image, compare_nets, compare_pair
 from pca_core.runs import Run
@@ -50,7 +51,7 @@ def get_image_comparison(before: str, after: str, sample: Sample, folder: str) -
     return _compare_image(before, after, _stamps(before, after), folder, sample.name, sample)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Both nets look at the image …")
+@cached(16, "Both nets look at the image …")
 def _compare_image(before: str, after: str, stamps: tuple, folder: str, name: str, _sample: Sample) -> ImageComparison:
     return compare_image(cache.get_checkpoint(before), cache.get_checkpoint(after), _sample)
 
@@ -62,7 +63,7 @@ def get_pair_comparison(before: str, after: str, config: AssociationConfig) -> P
     return _compare_pair(before, after, _stamps(before, after), key, config, source, target)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Associating the pair with both nets …")
+@cached(4, "Associating the pair with both nets …")
 def _compare_pair(before, after, stamps, key, config, _source: Sample, _target: Sample) -> PairComparison:
     return compare_pair(cache.get_checkpoint(before), cache.get_checkpoint(after), _source, _target, config)
 

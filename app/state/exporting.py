@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import streamlit as st
-
 from app.state import cache, session
 from app.state.cache import Pair
+from app.state.caching import cached
 from pca_core.types import Domain
 
 MIME = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "zip": "application/zip"}
@@ -33,7 +32,7 @@ def get_view(pair: Pair, pixel: tuple[Domain, int], switches: dict):
     from pca_core.figures.view import Switches
 
     checkpoint = cache.get_checkpoint(pair.checkpoint_path)
-    return PageView(pair.analysis, pair.source, pair.target, checkpoint, pixel, Switches(**switches), kept=pair)
+    return PageView(pair.analysis, pair.source, pair.target, checkpoint, pixel, Switches(**switches), pair.pooling, kept=pair)
 
 
 def make_figure(pair: Pair, view, name: str):
@@ -41,7 +40,7 @@ def make_figure(pair: Pair, view, name: str):
     return _draw(repr((pair.key, view.analysis.config, view.pixel, view.switches)), name, view)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Drawing the figure …")
+@cached(12, "Drawing the figure …")
 def _draw(key: str, name: str, _view):
     from pca_core.figures import catalogue
 

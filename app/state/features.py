@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.components.linked_images import RegionEvent
 from app.state.cache import Pair
+from app.state.caching import cached
 from pca_core.analysis.domain_gap import DomainGap, measure_gap
 from pca_core.analysis.embedding import Method, PixelSample, embed, sample_pixels
 from pca_core.analysis.projection import FeatureColours, aggregate_target, colour_features
@@ -43,7 +44,7 @@ def get_findings(pair: Pair, *, is_aggregated: bool = False) -> FeatureFindings:
     return _find(pair.key, kept, pair.label_space.num_classes, pair.analysis)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Measuring how far the domains lie apart …")
+@cached(12, "Measuring how far the domains lie apart …")
 def _find(key: str, config: AssociationConfig, num_classes: int, _analysis: PairAnalysis) -> FeatureFindings:
     pair = _analysis.pair if config.alpha == 0 else aggregate_target(_analysis.pair, config)
     sample = sample_pixels(pair)
@@ -56,7 +57,7 @@ def get_map(found: FeatureFindings, method: Method) -> np.ndarray:
     return _embed(found.key, method, found.sample)
 
 
-@st.cache_data(max_entries=18, show_spinner="Laying out the map …")
+@cached(18, "Laying out the map …")
 def _embed(key: str, method: Method, _sample: PixelSample) -> np.ndarray:
     return embed(_sample, method)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import streamlit as st
-
 from app.state import cache
 from app.state.cache import Pair
+from app.state.caching import cached
 from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS, Reach, Reading, measure_reach, read_ledger
 from pca_core.association import AssociationConfig
@@ -32,7 +31,7 @@ def get_findings(pair: Pair, alpha: float) -> LossFindings:
     return LossFindings(aggregated, plain)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Following every term of the loss back to the pixels …")
+@cached(12, "Following every term of the loss back to the pixels …")
 def _write(key: str, config: AssociationConfig, _pair: FeaturePair, _path: str) -> LossLedger:
     return write_ledger(_pair, cache.get_checkpoint(_path).model.classify, config)
 

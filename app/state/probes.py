@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app.state.cache import Pair
+from app.state.caching import cached
 from app.state.pins import Pin
 from pca_core.association import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.association.traces import PixelTrace, TargetTrace
@@ -119,6 +120,6 @@ def get_trace(pair: Pair, pixel: Pin) -> PixelTrace | TargetTrace:
     return _explain(pair.key, pair.analysis.config, *pixel, pair.analysis)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@cached(64)
 def _explain(key: str, config: AssociationConfig, side: Domain, index: int, _analysis: PairAnalysis) -> PixelTrace | TargetTrace:
     return explain_pixel(_analysis, index, side, with_soft_cycle=False)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import streamlit as st
-
 from app.state import cache
 from app.state.cache import Pair
+from app.state.caching import cached
 from pca_core.analysis.inference_change import InferenceChange, compare_inference
 from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
 from pca_core.association import PairAnalysis
@@ -36,7 +35,7 @@ def get_side(pair: Pair, side: Domain, alpha: float) -> SideFindings:
     return _find(pair.key, side, alpha, pair.analysis, sample, pair.checkpoint_path)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Segmenting the pair both ways …")
+@cached(16, "Segmenting the pair both ways …")
 def _find(key: str, side: Domain, alpha: float, _analysis: PairAnalysis, _sample: Sample, _path: str) -> SideFindings:
     pair = _analysis.pair
     features, plain = (

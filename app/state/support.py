@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import cache, folders, session, uploads
+from app.state.caching import cached
 from app.state.collections import Shown
 from app.state.session import UPLOADS, Choice
 from pca_core.analysis.coverage_gap import Coverage, find_threshold, judge_matches, measure_coverage
@@ -130,7 +131,7 @@ def get_findings(question: Question, search: SupportSearch, drop: float) -> Find
     return _find(question.key, search.num_seen, drop, search, question.target)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached(16)
 def _find(key: str, num_seen: int, drop: float, _search: SupportSearch, _target: Sample) -> Findings:
     coverage = measure_coverage(_search, find_threshold(_search.reference, drop))
     height, width = _target.image.shape[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,7 +85,8 @@ def add_uploads(
     Args:
         side: Where they belong.
         images: To keep; zip files of images and label maps among them.
-        labels: Each belongs to the image of the same name without its ending; a single one to a single image in any case.
+        labels: Each belongs to the image of the same name without its ending, in the same archive before another; a single one
+            to a single image in any case.
         reading: How label maps are read; by default all that is odd is refused.
 
     Returns:
@@ -119,16 +121,29 @@ def add_uploads(
 
 
 def _pair_labels(images: Sequence[Part], labels: Sequence[Part]) -> tuple[list[Part | None], list[str]]:
-    """The label map of each image, and a sentence for each label map that is left over."""
+    """The label map of each image, from its own archive before any other, and a sentence for whatever cannot be paired."""
     if len(images) == len(labels) == 1:
         return list(labels), []
-    by_stem = {label.stem: label for label in labels}
-    stems = {image.stem for image in images}
-    return [by_stem.get(image.stem) for image in images], [
+    at_home = {(label.archive, label.stem): label for label in labels}
+    homes = {(image.archive, image.stem) for image in images}
+    elsewhere: dict[str, list[Part]] = {}
+    for label in labels:
+        if (label.archive, label.stem) not in homes:
+            elsewhere.setdefault(label.stem, []).append(label)
+    in_want = Counter(image.stem for image in images if (image.archive, image.stem) not in at_home)
+    refused = [
         f"Label map {tidy(label.name)} belongs to none of the images: give it the name of its image."
-        for label in labels
-        if label.stem not in stems
+        for stem, strays in elsewhere.items()
+        for label in strays
+        if not in_want[stem]
     ]
+    refused += [
+        f"Several images or label maps are named {tidy(stem)}, so nobody can tell which belong together: rename them."
+        for stem, strays in elsewhere.items()
+        if in_want[stem] and (in_want[stem] > 1 or len(strays) > 1)
+    ]
+    alone = {stem: strays[0] for stem, strays in elsewhere.items() if len(strays) == 1 == in_want[stem]}
+    return [at_home.get((image.archive, image.stem), alone.get(image.stem)) for image in images], refused
 
 
 class _Taker:

@@ -15,6 +15,7 @@ from app.state import aggregation, cache
 from app.state.aggregation import SpreadFindings
 from app.views.changes import describe_change
 from app.views.frame import get_target_pixel, open_pair, show_images
+from app.views.parts import part
 from pca_core.analysis.spreading import describe_loan, reference_alpha
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _share(column: DeltaGenerator, label: str, value: float, before: float | Non
     column.metric(label, shown, help=formula, **({} if before is None else describe_change(f"{100 * (value - before):+.1f}")))
 
 
-@st.fragment
+@part
 def _images(pair: cache.Pair, found: SpreadFindings) -> None:
     """What a click changes."""
     left, right = st.columns(2, vertical_alignment="bottom")

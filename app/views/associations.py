@@ -16,6 +16,7 @@ from app.text import escape
 from app.views import pair_charts
 from app.views.frame import get_pixel, open_pair, show_images
 from app.views.pair_numbers import show_totals
+from app.views.parts import part
 from pca_core.analysis.pairs import PairFilter, PixelPairs, filter_pairs, margin_at, thin_pairs
 from pca_core.association import describe_trace, explain_pixel
 
@@ -36,7 +37,7 @@ def render() -> None:
     _pairs(pair)
 
 
-@st.fragment
+@part
 def _pairs(pair: cache.Pair) -> None:
     """Everything that a filter or a click changes: it reruns alone."""
     found, space = associations.get_findings(pair), pair.label_space

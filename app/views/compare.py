@@ -13,6 +13,7 @@ from app.figures.style import PLAIN
 from app.state import cache, comparison, exporting, folders, pins, session
 from app.text import escape
 from app.views.exporting import figure_button
+from app.views.parts import part
 from pca_core.association import AssociationConfig, describe_trace
 from pca_core.checks import InputError
 from pca_core.comparison import OUTCOMES, NetScore, Report, compare_trace, overlay_outcome, pack_net, to_csv, write_report
@@ -99,7 +100,7 @@ def _choose_image(before: str, after: str) -> tuple[Sample, str]:
     return cache.read_sample(folder.strip(), "target", name, "error", space), folder.strip()
 
 
-@st.fragment
+@part
 def _one_image(before: str, after: str, sample: Sample, folder: str) -> None:
     found = comparison.get_image_comparison(before, after, sample, folder)
     space = cache.get_checkpoint(before).label_space
@@ -191,7 +192,7 @@ def _report(scores: list[NetScore], before: str, after: str, sample: Sample, fol
     return write_report(Report("Before and after adaptation", summary, space, scores, len(dataset), images, settings))
 
 
-@st.fragment
+@part
 def _one_pair(before: str, after: str) -> None:
     st.subheader("The same pair, the same pixel", anchor=False)
     st.caption("The pair and the pixel are those of the Trace page.")

@@ -16,6 +16,7 @@ from app.state import cache, features, switches
 from app.state.features import FeatureFindings
 from app.text import escape
 from app.views.frame import get_pixel, open_pair, show_images
+from app.views.parts import part
 from pca_core.analysis.domain_gap import DomainGap
 from pca_core.analysis.embedding import PixelSample, count_selected, nearest_sampled, sample_verdicts
 from pca_core.types import IGNORE_INDEX
@@ -131,7 +132,7 @@ def _show(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
-@st.fragment
+@part
 def _maps(pair: cache.Pair, found: FeatureFindings, length: str, is_aggregated: bool) -> None:
     """The images and the map of sampled pixels: each shows what is selected on the other."""
     sample = found.sample

@@ -23,7 +23,7 @@ def open_pair() -> cache.Pair | None:
     try:
         config = association_controls()
         pair = session.get_pair(config)
-        for sentence in filter(None, (pins.drop_misfit(pair), probes.drop_misfits(pair))):
+        for sentence in filter(None, (_tell_pooling(pair), pins.drop_misfit(pair), probes.drop_misfits(pair))):
             st.warning(sentence)
         session.write_address()
         return pair
@@ -33,6 +33,13 @@ def open_pair() -> cache.Pair | None:
             st.button("Treat unknown ids as unlabelled", on_click=session.ignore_unknown_labels, key="ignore_unknown")
         st.page_link(session.page("images"), label="Choose other images or another checkpoint")
         return None
+
+
+def _tell_pooling(pair: cache.Pair) -> str | None:
+    if pair.pooling == 1:
+        return None
+    side = pair.pooling
+    return f"Memory does not suffice for every feature pixel of this pair: {side} × {side} of them are averaged to one here."
 
 
 def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Streamlit's own elements)

@@ -16,6 +16,7 @@ from app.views.frame import get_pixel, open_pair, show_images
 from app.views.loss_payers import show_payers
 from app.views.loss_tables import ledger_table, pixel_table, weight_inputs
 from app.views.loss_words import BOTH_SIDES, PICK_NAMES, explain_pixel_entries, explain_view, name_reasons
+from app.views.parts import part
 from pca_core.analysis.loss_readings import Reach, describe_pixel, sort_norms
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.types import Domain
@@ -105,7 +106,7 @@ def _reach_numbers(side: Domain, now: Reach, other: Reach) -> list[tuple[str, st
     ]
 
 
-@st.fragment
+@part
 def _images(pair: cache.Pair, view: LossView) -> None:
     """What a click changes."""
     side, index = get_pixel(pair)

@@ -8,6 +8,7 @@ import streamlit as st
 from app.controls import choice
 from app.state import associations, cache
 from app.views.changes import describe_change
+from app.views.parts import part
 from pca_core.analysis.pair_summary import PairTotals, vary_switches
 from pca_core.association import AssociationConfig
 
@@ -36,7 +37,7 @@ def name_variant(name: str, config: AssociationConfig) -> str:
     }[name]
 
 
-@st.fragment
+@part
 def show_totals(pair: cache.Pair) -> None:
     """All numbers with what they gain or lose beside a setting that the reader picks."""
     configs, options = _list_references(pair)

@@ -16,6 +16,7 @@ from app.state.segmentation import OTHER, SideFindings
 from app.text import escape
 from app.views.changes import describe_change
 from app.views.frame import get_pixel, open_pair, show_images
+from app.views.parts import part
 from pca_core.analysis.segmentation import SegmentedImage, describe_pixel
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.types import Domain, LabelSpace
@@ -113,7 +114,7 @@ def _change_sentence(found: SideFindings) -> str:
     return f"Aggregation changes **{change.changed_share:.1%}** of pixels" + (f": {told}." if told else ".")
 
 
-@st.fragment
+@part
 def _images(pair: cache.Pair, found: dict[Domain, SideFindings], inference: str) -> None:
     """What a click changes."""
     side, index = get_pixel(pair)

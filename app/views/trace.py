@@ -12,6 +12,7 @@ from app.state import cache
 from app.text import escape
 from app.views import tables
 from app.views.frame import get_pixel, open_pair, show_images
+from app.views.parts import part
 from app.views.probe_table import show_keep, show_probes
 from pca_core.association import describe_trace, explain_pixel, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
@@ -36,7 +37,7 @@ def render() -> None:
     _pair_numbers(pair)
 
 
-@st.fragment
+@part
 def _story(pair: cache.Pair) -> None:
     """Everything that a click changes: it reruns alone."""
     side, index = get_pixel(pair)
@@ -154,7 +155,7 @@ def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
 
 
-@st.fragment
+@part
 def _pair_numbers(pair: cache.Pair) -> None:
     """The pair as a whole."""
     feature_pair, names = pair.analysis.pair, pair.label_space.class_names

@@ -4,10 +4,10 @@ from pca_core.adaptation.batch_norm import estimate_batch_norm, with_target_stat
 from pca_core.adaptation.config import AdaptationConfig, AssociationTerms, config_from_dict, config_to_dict
 from pca_core.adaptation.engine import Adaptation, adapt
 from pca_core.adaptation.health import Health
-from pca_core.adaptation.memory import OutOfMemory
 from pca_core.adaptation.methods import CONTROLS, METHODS, Method
 from pca_core.adaptation.presets import PRESETS
 from pca_core.adaptation.records import AdaptationStep
+from pca_core.memory import OutOfMemory
 
 __all__ = [
     "CONTROLS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator
 from copy import deepcopy
@@ -19,11 +18,11 @@ from pca_core.adaptation.config import AdaptationConfig, config_to_dict
 from pca_core.adaptation.evaluation import Look, Observer
 from pca_core.adaptation.inputs import prepare
 from pca_core.adaptation.learner import Learner, Update
-from pca_core.adaptation.memory import OutOfMemory, is_out_of_memory
 from pca_core.adaptation.methods import METHODS
 from pca_core.adaptation.records import AdaptationStep
 from pca_core.adaptation.views import ViewMaker, Views
 from pca_core.data import FolderDataset
+from pca_core.memory import OutOfMemory, is_out_of_memory, release_memory
 from pca_core.models import Checkpoint
 from pca_core.training.interrupts import hold_interrupts
 from pca_core.types import Domain
@@ -142,9 +141,7 @@ class Adaptation(Iterator[AdaptationStep]):
                     raise
             # Outside the handler: the error holds the frames, and they hold the tensors.
             self._learner.optimizer.zero_grad(set_to_none=True)
-            gc.collect()
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            release_memory()
             if self._learner.micro_batch == 1 or distributed.world_size() > 1:  # processes must take equal parts
                 raise OutOfMemory(
                     "Memory ran out even with one pair at a time. Use a smaller short side, or a larger association stride."

@@ -17,6 +17,7 @@ from pca_core.association.kernels import QUAD, sweep_both, sweep_rows, to_weight
 from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.association.strips import Scan
 from pca_core.association.threads import run_in_parts
+from pca_core.memory import fit_tile
 
 TILE_ROWS, TILE_COLUMNS = 512, 1024
 
@@ -44,7 +45,7 @@ class _Sweep:
 
     def __init__(self, forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> None:
         self._forward, self._backward = forward, backward
-        self._tile_rows = tile_rows or TILE_ROWS
+        self._tile_rows = fit_tile(tile_rows or TILE_ROWS)
         rows, columns = len(forward.query_RD), len(forward.key_ND)
         best = np.full((rows, top_k), -np.inf, np.float32), np.zeros((rows, top_k), np.int64)
         self._of_rows = (*as_exponent_of_two(forward), np.zeros(rows), *best)
@@ -93,9 +94,10 @@ def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Ten
     result = value_NV.new_zeros(len(direction.query_RD), value_NV.size(1))
     log2_normalizer = (log_normalizer_R.double() * LOG2_E).float().numpy()
     of_rows = *as_exponent_of_two(direction), log2_normalizer, np.ones_like(log2_normalizer)
+    height = fit_tile(tile_rows or TILE_ROWS)
 
     def work(_: int, rows: slice) -> None:
-        for strip, columns, tile in _iterate_tiles(direction, rows, tile_rows or TILE_ROWS):
+        for strip, columns, tile in _iterate_tiles(direction, rows, height):
             to_weights(tile.numpy(), *(array[strip] for array in of_rows))
             result[strip].addmm_(tile[: strip.stop - strip.start], value_NV[columns])
 

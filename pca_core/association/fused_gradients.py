@@ -17,6 +17,7 @@ from pca_core.association.fused import TILE_COLUMNS, TILE_ROWS, as_exponent_of_t
 from pca_core.association.kernels import to_weights, to_weights_both
 from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.association.threads import run_in_parts
+from pca_core.memory import fit_tile
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def weigh_gradients(
     grad_query_RD, grad_key_ND = torch.zeros_like(query_RD), torch.zeros_like(key_ND)
     starts = range(0, len(key_ND), TILE_COLUMNS)
     columns = [slice(start, min(start + TILE_COLUMNS, len(key_ND))) for start in starts]
-    height = min(tile_rows or TILE_ROWS, len(query_RD))
+    height = min(fit_tile(tile_rows or TILE_ROWS), len(query_RD))
     buffer = torch.empty(height * len(key_ND))
     for first in range(0, len(query_RD), max(height, 1)):
         strip = slice(first, min(first + height, len(query_RD)))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pca_core.association.similarity import Direction
 from pca_core.device import choose_tile_rows
+from pca_core.memory import fit_tile
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def iterate_strips(query_RD: Tensor, key_ND: Tensor, tile_rows: int | None) -> I
     """Yield (rows, scores) where scores is (rows, N). The buffer is reused."""
     if len(query_RD) == 0:
         return
-    tile_rows = min(tile_rows or choose_tile_rows(len(key_ND), key_ND.dtype, key_ND.device), len(query_RD))
+    tile_rows = tile_rows or choose_tile_rows(len(key_ND), key_ND.dtype, key_ND.device)
+    tile_rows = min(fit_tile(tile_rows), len(query_RD))
     buffer = query_RD.new_empty(tile_rows, len(key_ND))
     for start in range(0, len(query_RD), tile_rows):
         rows = slice(start, min(start + tile_rows, len(query_RD)))

@@ -17,6 +17,7 @@ from pca_core.inference import make_pair, segment
 from pca_core.many import PAIRINGS, PairOptions, PairResults, Pairs, associate_pairs, pair_datasets, read_pair_list
 from pca_core.many.pair_list import COLUMNS
 from pca_core.many.sweep import KEPT_IMAGES, PATIENCE, count_own
+from pca_core.memory import work_within_memory
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.models.checkpoints import check_same_classes, read_description
 
@@ -84,7 +85,7 @@ def _run_one(arguments: argparse.Namespace, config: AssociationConfig) -> int:
         target_label = read_label(arguments.target_label, space, unknown=unknown, size=target.shape[:2]).ids
     pair = make_pair(segment(checkpoint, source), source_label, segment(checkpoint, target), target_label)
     folder = Path(arguments.out)
-    statistics = write_association(folder, PairAnalysis(pair, config), source, target, space)
+    statistics = work_within_memory(lambda: write_association(folder, PairAnalysis(pair, config), source, target, space))
     correct = statistics["correct_rate"]
     text = (
         f"Cycle-consistent {statistics['rate']:.1%} of the labelled source pixels, coverage {statistics['coverage']:.1%}, "

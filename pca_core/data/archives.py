@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 
 from pca_core.checks import InputError, tidy
@@ -184,11 +185,13 @@ class Part:
         name: For pairing and for messages.
         is_label: Whether its archive says that it is a label map.
         read: Its bytes; may raise ``ZIP_BROKEN``.
+        archive: Where it lies; None for a file by itself.
     """
 
     name: str
     is_label: bool
     read: Callable[[], bytes]
+    archive: Archive | None = None
 
     @property
     def stem(self) -> str:
@@ -207,7 +210,7 @@ def unpack(files: Iterable[tuple[str, bytes]]) -> Iterator[Part]:
             continue
         archive = Archive(data, name)
         for member in archive.members:
-            yield Part(member.name, member.is_label, lambda archive=archive, member=member: archive.read(member))
+            yield Part(member.name, member.is_label, partial(archive.read, member), archive)
 
 
 def is_zip(data: bytes) -> bool:

@@ -67,6 +67,7 @@ class Recipe(_Part):
     target: ImageRecord
     checkpoint: NetRecord
     pixel: PixelRecord
+    pooling: int = Field(default=1, ge=1, le=64)
     config: AssociationConfig
     switches: Switches
     figures: tuple[str, ...] = Field(min_length=1, max_length=len(FIGURES))
@@ -116,6 +117,7 @@ def make_recipe(
             sha256=content_hash(path.read_bytes()),
         ),
         pixel=PixelRecord(side=side, index=index),
+        pooling=view.pooling,
         config=replace(view.analysis.config, tile_rows=None),
         switches=view.switches,
         figures=tuple(figures),
@@ -191,7 +193,8 @@ def open_recipe(recipe: Recipe, inputs: Inputs, device: str | torch.device = "cp
     target = _open_sample(recipe.target, "target", inputs.folder, checkpoint.label_space)
     if source.label is None:
         raise InputError("SOURCE_UNLABELLED", "The source image of this recipe has no label map. Export the view again.")
-    pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image), target.label)
+    seen = segment(checkpoint, source.image), segment(checkpoint, target.image)
+    pair = make_pair(seen[0], source.label, seen[1], target.label, recipe.pooling)
     side, index = recipe.pixel.side, recipe.pixel.index
     height, width = pair.source_size if side == "source" else pair.target_size
     if index >= height * width:
@@ -199,7 +202,8 @@ def open_recipe(recipe: Recipe, inputs: Inputs, device: str | torch.device = "cp
             "RECIPE_PIXEL",
             f"The recipe's {side} pixel must lie in [0, {height * width}), got {index}. Correct pixel.index in it.",
         )
-    return View(PairAnalysis(pair, recipe.config), source, target, checkpoint, (side, index), recipe.switches)
+    analysis = PairAnalysis(pair, recipe.config)
+    return View(analysis, source, target, checkpoint, (side, index), recipe.switches, recipe.pooling)
 
 
 def _open_checkpoint(recipe: Recipe, inputs: Inputs, device: str | torch.device):

@@ -67,6 +67,7 @@ class View:
         checkpoint: The net that saw them.
         pixel: Side and flat index of the pixel in question.
         switches: See :class:`Switches`.
+        pooling: Of the pair, see :func:`pca_core.inference.make_pair`.
     """
 
     analysis: PairAnalysis
@@ -75,6 +76,7 @@ class View:
     checkpoint: Checkpoint
     pixel: tuple[Domain, int]
     switches: Switches = field(default_factory=Switches)
+    pooling: int = 1
 
     @property
     def label_space(self) -> LabelSpace:
@@ -128,5 +130,6 @@ class View:
         """The config in a few words, for captions."""
         config = self.analysis.config
         parts = [f"{config.level.capitalize()} level", f"α = {config.alpha:g}" if config.alpha else "no aggregation"]
+        parts += [f"{self.pooling} × {self.pooling} feature pixels averaged"] * (self.pooling > 1)
         parts += ["mutual only"] * config.mutual + [f"k = {config.top_k}"] * (config.top_k > 1)
         return ", ".join(parts)

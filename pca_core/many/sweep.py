@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pca_core.adaptation import distributed
-from pca_core.adaptation.memory import is_out_of_memory
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
 from pca_core.data import content_hash
@@ -19,6 +19,7 @@ from pca_core.inference import make_pair
 from pca_core.many.images import ImageCache
 from pca_core.many.pair_list import ImageFile, Pairs
 from pca_core.many.results import RETRIED, PairResults
+from pca_core.memory import is_out_of_memory, work_within_memory
 from pca_core.models import Checkpoint
 from pca_core.storage import hash_file, write_atomic
 from pca_core.types import IGNORE_INDEX
@@ -100,7 +101,8 @@ def associate_pairs(
                 continue
             head = {"pair": number, "id": identity, "source": source.name, "target": target.name}
             try:
-                record = head | _associate(cache, source, target, options, results.folder, identity, checkpoint)
+                work = partial(_associate, cache, source, target, options, results.folder, identity, checkpoint)
+                record = head | work_within_memory(work)
             except (ValueError, RuntimeError, MemoryError) as error:
                 if options.is_strict:
                     raise
@@ -155,13 +157,13 @@ def _associate(
 
 def _explain(error: Exception) -> dict[str, str]:
     """Why a pair cannot be used, with a code; an error that is none of the pair's is raised again."""
-    if isinstance(error, InputError):
-        return {"code": error.code, "message": str(error)}
-    if is_out_of_memory(error):
+    if is_out_of_memory(error) or (isinstance(error, InputError) and error.code == "MEMORY_SHORT"):
         return {
             "code": RETRIED,
             "message": "Memory ran out. Scale the images of this pair down, or start again with more memory.",
         }
+    if isinstance(error, InputError):
+        return {"code": error.code, "message": str(error)}
     if isinstance(error, ValueError):
         return {"code": "PAIR_UNUSABLE", "message": str(error)}
     raise error

@@ -7,8 +7,8 @@ import errno
 from safetensors import SafetensorError
 
 from pca_core.adaptation import OutOfMemory
-from pca_core.adaptation.memory import is_out_of_memory
 from pca_core.checks import InputError
+from pca_core.memory import is_out_of_memory
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_WORDS = ("No space left", "File too large", "Disk quota", "write failed", "unexpected pos", "IoError")

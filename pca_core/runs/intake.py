@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pca_core.checks import InputError, tidy
+from pca_core.checks import InputError, shorten, tidy
 from pca_core.data.archives import Part, unpack
 from pca_core.data.untrusted import check_file, take_image
 from pca_core.storage import check_writable, write_atomic
@@ -45,7 +45,7 @@ def take_images(root: Path, files: Sequence[tuple[str, bytes]]) -> Intake:
 
     Raises:
         InputError: ``UPLOAD_MANY``, ``UPLOAD_ROOM`` when the state folder holds :data:`MAX_KEPT` bytes of uploads,
-            ``FOLDER_READ_ONLY``, ``ZIP_…``; all of them before anything is decoded.
+            ``FOLDER_READ_ONLY``, ``ZIP_…``, all of them before anything is decoded; ``UPLOAD_DISK`` when the disk fills up.
     """
     parts = [part for part in unpack(files) if not part.is_label]
     if len(parts) > MAX_FILES:
@@ -122,8 +122,12 @@ def _write(uploads: Path, folder: Path, pictures: Sequence[bytes]) -> None:
         for number, picture in enumerate(pictures):
             write_atomic(temporary / "images" / f"upload-{number:03d}.png", picture)
         os.rename(temporary, folder)
-    except OSError:
+    except OSError as error:
         if not folder.is_dir():  # else another session has just uploaded the same
-            raise
+            raise InputError(
+                "UPLOAD_DISK",
+                f"The images could not be written to {shorten(uploads)} ({error.strerror or error}). "
+                "Free room there, or name a folder instead.",
+            ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

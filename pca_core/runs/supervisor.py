@@ -68,6 +68,7 @@ class Supervisor:
             if not status.is_resumable:
                 raise InputError("RUN_ACTIVE", f"Run {run.id} is {status.state} already.")
             run.lower_flags()
+            (run.folder / waiting.CHILD).unlink(missing_ok=True)
             changes = {"code": None, "message": "", "finished": None, "pid": None, "pid_started": None}
             run.write_status(state="queued", asked=time.monotonic(), **changes)
         self._spawn(run, work)
@@ -77,9 +78,10 @@ class Supervisor:
         environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
         command = [sys.executable, waiting.__file__, str(run.folder.absolute()), str(self.store.root), work]
         with (run.folder / "log.txt").open("ab") as log:
-            _CHILDREN[run.folder] = subprocess.Popen(
+            child = _CHILDREN[run.folder] = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=environment
             )
+        waiting.write_child(run.folder, child.pid)
 
     def cancel(self, run: Run) -> None:
         """Make a run stop: after its step, else by SIGTERM ten seconds later, else by SIGKILL after ten more.
@@ -204,7 +206,7 @@ def _is_about_to_start(run: Run) -> bool:
     if child is not None:
         return child.poll() is None
     status = run.read_status()
-    return status.state == "queued" and waiting.is_about_to_start(status.asked, status.pid)
+    return status.state == "queued" and waiting.is_about_to_start(run.folder, status.asked, status.pid)
 
 
 def name_device(device: str) -> str:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 POLL_SECONDS = 0.15
 MOST_POLL_SECONDS = 1.5
 OWN_SECONDS = 3.0
+CHILD = "child.json"
 STARTING_SECONDS = 20.0  # a child that was just started may not hold its lock yet
 WORK = "pca_core.runs.turn:work"
 
@@ -104,19 +105,32 @@ def waiting_orders(runs: Path, device: str) -> list[tuple[float, str]]:
             status = json.loads((path / "status.json").read_bytes())
             is_waiting = status["state"] == "queued" and read_device(path) == device
             asked = status.get("asked")
-            if is_waiting and (is_held(path / "worker.lock") or is_about_to_start(asked, status["pid"])):
+            if is_waiting and (is_held(path / "worker.lock") or is_about_to_start(path, asked, status["pid"])):
                 found.append((asked or 0.0, path.name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found)
 
 
-def is_about_to_start(asked: float | None, pid: int | None) -> bool:
+def is_about_to_start(run: Path, asked: float | None, pid: int | None) -> bool:
     """Whether the child of a queued run may not hold its lock yet; the first thing that it writes under it is its pid.
 
-    By the clock of the machine, which no change of the date moves; after a restart of it the child is gone.
+    By the clock of the machine, which no change of the date moves; after a restart of it the child is gone. A child that was
+    killed before it could write is known by what the process that started it has written.
     """
-    return pid is None and asked is not None and 0 <= time.monotonic() - asked < STARTING_SECONDS
+    if pid is not None or asked is None or not 0 <= time.monotonic() - asked < STARTING_SECONDS:
+        return False
+    try:
+        child = json.loads((run / CHILD).read_bytes())
+        return start_ticks(child["pid"]) == child["pid_started"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # not started yet, or this very moment
+
+
+def write_child(run: Path, pid: int) -> None:
+    """Tell which process was started for a run, for :func:`is_about_to_start`."""
+    with suppress(OSError):  # it may have been done and deleted since
+        (run / CHILD).write_text(json.dumps({"pid": pid, "pid_started": start_ticks(pid)}))
 
 
 def read_device(run: Path) -> str | None:
@@ -151,9 +165,10 @@ def identify_process() -> dict[str, object]:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process began, in clock ticks since the machine did: no change of the date moves it. None when it is gone."""
+    """When a process began, in clock ticks since the machine did: no change of the date moves it. None when it has ended."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if state in "ZX" else int(rest[18])  # a zombie has ended, though nobody has asked how
     except (OSError, ValueError, IndexError):
         return None
 

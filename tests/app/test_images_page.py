@@ -275,6 +275,30 @@ def test_upload_fields_offer_what_the_server_takes(images):
     assert {field.proto.max_upload_size_mb for field in images.file_uploader} == {50}
 
 
+def test_a_label_map_is_that_of_its_own_archive(images):
+    """Two archives may name their images alike; one of labels alone serves images that have none at home."""
+
+    def label(index: int) -> bytes:
+        return encode_png(np.full((64, 96), index, np.uint8))
+
+    def archive(seed: int, **labels: bytes) -> bytes:
+        return pack({"images/x.jpg": encode_jpeg(picture(seed))} | {f"labels/{name}.png": data for name, data in labels.items()})
+
+    add(images, "source", {"one.zip": archive(1, x=label(1)), "two.zip": archive(2, x=label(2))})
+    assert not sentences(images)
+    kept = images.session_state["uploads"]["source"].values()
+    assert sorted(int(read_image(upload.label).max()) for upload in kept) == [1, 2]
+
+    apart = pack({"images/y.jpg": encode_jpeg(picture(3)), "images/z.jpg": encode_jpeg(picture(4))})
+    add(images, "source", {"images.zip": apart}, {"labels.zip": pack({"labels/y.png": label(3), "labels/z.png": label(4)})})
+    assert not sentences(images)
+    assert len(images.session_state["uploads"]["source"]) == 4
+
+    add(images, "source", {"one.zip": archive(5), "two.zip": archive(6)}, {"x.png": label(5)})
+    assert "Several images or label maps are named x, so nobody can tell" in sentences(images)
+    assert len(images.session_state["uploads"]["source"]) == 4, "nobody knows whose label map it is"
+
+
 def test_a_zip_that_is_not_as_it_should_be_changes_nothing(images):
     before = images.session_state["choices"]["target"]
     add(

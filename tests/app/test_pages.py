@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from app.state import cache
@@ -223,3 +224,37 @@ def test_a_pin_of_other_images_is_let_go_and_told():
     assert "pixel" not in app.query_params
     app.run()
     assert not app.warning
+
+
+def test_where_memory_is_short_pixels_are_averaged_and_that_is_said(monkeypatch):
+    from pca_core.association import pair as analysis
+
+    def search(forward, backward, label_S, sizes, config):
+        if len(label_S) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return found(forward, backward, label_S, sizes, config)
+
+    found, most = analysis.search_cycles, 4000
+    monkeypatch.setattr(analysis, "search_cycles", search)
+    app = open_page("trace", alpha="0.31")
+    assert "2 × 2 of them are averaged" in sentences(app)
+    assert 0 < float(metric(app, "Cycle-consistent").rstrip("%")) <= 100
+
+    most = 10
+    app = open_page("trace", alpha="0.32")
+    assert "Memory ran out, even in tiles a 16th as high" in sentences(app)
+    monkeypatch.undo()
+    assert not sentences(app.run())
+
+
+def test_what_fits_no_memory_is_told_where_it_would_be(monkeypatch):
+    from app.views import trace
+
+    def explain(*_args, **_kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(trace, "explain_pixel", explain)
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS).run()
+    assert not app.exception
+    assert "Memory ran out here" in sentences(app)
+    assert metric(app, "Coverage"), "the rest of the page is there"

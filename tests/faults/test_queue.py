@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+import os
+import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from pca_core.checks import InputError
 from pca_core.runs import Run, RunStore, Supervisor
 from pca_core.runs.foreground import open_folder, working_on
 from pca_core.runs.supervisor import device_lock
+from pca_core.runs.waiting import STARTING_SECONDS
 from tests.faults.conftest import wait_for
 
 BRIEF = "tests.faults.work:brief"
@@ -96,6 +100,25 @@ def test_none_is_overtaken_while_its_child_starts(supervisor, request_of, monkey
     wait_for(lambda: all(supervisor.reconcile(run).state == "done" for run in (first, second)), 30, "the runs")
     served = [json.loads(line)["id"] for line in (supervisor.store.root / "times.jsonl").read_text().splitlines()]
     assert served == [first.id, second.id]
+
+
+def test_a_child_killed_before_it_takes_its_place_holds_up_nobody(supervisor, request_of, monkeypatch):
+    """Not even in the eyes of another server, which has not started it and waits for those that are about to come."""
+    monkeypatch.setattr("pca_core.runs.supervisor.sys.executable", str(slow_python(supervisor.store.root, 30)))
+    first = supervisor.start(request_of(), work=BRIEF)
+    monkeypatch.undo()
+    child = json.loads((first.folder / "child.json").read_bytes())["pid"]
+    second = supervisor.start(request_of(), work=BRIEF)
+    assert supervisor.queue_position(second) == 1
+    os.killpg(child, signal.SIGKILL)
+    began = time.monotonic()
+    wait_for(lambda: second.read_status().state == "done", 15, "the second run")
+    assert time.monotonic() - began < STARTING_SECONDS / 2
+    with monkeypatch.context() as patch:
+        patch.setattr("pca_core.runs.supervisor._CHILDREN", {})
+        assert supervisor.reconcile(first).state == "interrupted"
+    supervisor.resume(first, work=BRIEF)
+    wait_for(lambda: supervisor.reconcile(first).state == "done", 30, "the first run")
 
 
 def slow_python(folder: Path, seconds: float) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from pca_core import AssociationConfig, PairAnalysis, explain_pixel, load_checkpoint
 from pca_core.analysis.pairs import PairFilter, list_pairs
@@ -129,6 +130,20 @@ def test_a_recipe_keeps_the_view(unpacked, view):
     assert again.pixel == ("target", 7)
     np.testing.assert_array_equal(again.analysis.association.target_index, view.analysis.association.target_index)
     assert recipe.source.sha256 == content_hash(view.source.image)
+
+
+def test_averaged_pixels_are_in_the_recipe(view, world, unpacked):
+    net = view.checkpoint
+    seen = segment(net, view.source.image), segment(net, view.target.image)
+    pair = make_pair(seen[0], view.source.label, seen[1], view.target.label, pooling=2)
+    assert pair.source_size == tuple(-(-side // 2) for side in view.analysis.pair.source_size)
+    corner = view.analysis.pair.source_features[:, :2, :2].mean((1, 2))
+    torch.testing.assert_close(pair.source_features[:, 0, 0], corner)
+    coarse = replace(view, analysis=PairAnalysis(pair, CONFIG), pooling=2)
+    assert "2 × 2 feature pixels averaged" in coarse.describe_config()
+    again = open_recipe(make_recipe(coarse, world / "net.safetensors", FIGURES), Inputs.beside(unpacked / "recipe.json"))
+    assert again.pooling == 2
+    np.testing.assert_array_equal(again.analysis.association.target_index, coarse.analysis.association.target_index)
 
 
 def test_the_same_view_gives_the_same_zip(bundle, view, world):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import zipfile
 
 import numpy as np
@@ -79,3 +80,20 @@ def test_nothing_is_decoded_for_a_folder_that_cannot_be_written(tmp_path, monkey
     with pytest.raises(InputError) as error:
         take_images(tmp_path, [("a.png", encode_png(np.zeros((4, 4, 3), np.uint8)))])
     assert error.value.code == "FOLDER_READ_ONLY"
+
+
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
+    """No file may grow beyond four kilobytes, as on a full disk."""
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    files = [("small.png", encode_png(np.zeros((4, 4, 3), np.uint8))), ("large.png", encode_png(noise))]
+    take_image(files[0][1], "small.png")  # the child that decodes is there, with limits of its own
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(InputError, match="could not be written") as error:
+            take_images(tmp_path, files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.code == "UPLOAD_DISK"
+    assert list((tmp_path / "uploads").iterdir()) == []
+    assert take_images(tmp_path, files).num_images == 2

@@ -214,6 +214,7 @@ def test_no_network_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing listens
+    monkeypatch.setattr("urllib.request._opener", None)  # it would keep the proxy for all that this process asks afterwards
     message = refuse("MODEL_DOWNLOAD", build_model, "torchvision:lraspp_mobilenet_v3_large", num_classes=3, pretrained=True)
     assert "Go online" in message
     assert "no pretrained weights" in refuse("MODEL_OPTION", build_model, "compact", num_classes=3, pretrained=True)

@@ -15,6 +15,7 @@ from pca_core.association.gpu.kernels import multiply_tiles, weigh_tiles
 from pca_core.association.gpu.launch import PAD, Blocks, as_factor, choose_arithmetic, choose_blocks, launch, storage_of
 from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.device import choose_tile_rows
+from pca_core.memory import fit_tile
 
 TOO_LARGE = 1e30  # a sum of exponentials from which the weighted values might overflow
 
@@ -33,7 +34,7 @@ class Weigher:
     def iterate(self, shift_R: Tensor, factor_R: Tensor, tile_rows: int | None) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Yield (rows, weights (rows, N padded with zeros), sums of the weights (rows,)). The buffer is reused."""
         direction, num_columns = self.direction, len(self._key_ND)
-        height = tile_rows or choose_tile_rows(num_columns, torch.float32, shift_R.device)
+        height = fit_tile(tile_rows or choose_tile_rows(num_columns, torch.float32, shift_R.device))
         buffer = shift_R.new_empty(min(height, len(shift_R)), self.width, dtype=self._dtype)
         for start in range(0, len(shift_R), height):
             rows = slice(start, min(start + height, len(shift_R)))

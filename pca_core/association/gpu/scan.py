@@ -9,6 +9,7 @@ from pca_core.association.gpu.kernels import scan_tiles
 from pca_core.association.gpu.launch import Blocks, as_factor, choose_arithmetic, choose_blocks, launch
 from pca_core.association.similarity import LOG2_E, Direction
 from pca_core.association.strips import Scan
+from pca_core.memory import fit_tile
 
 TILES_DOWN = 64  # of a band: what its tiles know of their columns is kept until the band is done
 MAX_TOP_K = 8  # a look at every tile each
@@ -27,7 +28,7 @@ def scan(
     ``(8 k + 4) / 128`` bytes a score: O(N).
     """
     blocks = blocks or choose_blocks(forward.query_RD.device)
-    band = blocks.rows * (TILES_DOWN if tile_rows is None else -(-tile_rows // blocks.rows))
+    band = -(-fit_tile(tile_rows or TILES_DOWN * blocks.rows) // blocks.rows) * blocks.rows
     query_RD, key_ND = (as_factor(side, forward.precision) for side in (forward.query_RD, forward.key_ND))
     columns = None if backward is None else _Columns(backward)
     parts = []
