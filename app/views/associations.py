@@ -16,6 +16,7 @@ from app.text import escape
 from app.views import pair_charts
 from app.views.frame import get_pixel, open_pair, show_images
 from app.views.pair_numbers import show_totals
+from app.views.tables import show_margin
 from pca_core.analysis.pairs import PairFilter, PixelPairs, filter_pairs, margin_at, thin_pairs
 from pca_core.association import describe_trace, explain_pixel
 
@@ -111,7 +112,7 @@ def _drawing() -> tuple[str, str, int, DeltaGenerator]:
 def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, int] | None, names: tuple[str, ...]) -> str:
     """What is shown."""
     which = "" if cell is None else f", {escape(names[cell[0]])} → {escape(names[cell[1]])}"
-    clear = f", margin ≥ {margin:.4f}" if margin > 0 else ""
+    clear = f", margin ≥ {show_margin(margin)}" if margin > 0 else ""
     return f"**{chosen:,}** of {total:,} pairs pass{which}{clear}; {drawn:,} drawn."
 
 

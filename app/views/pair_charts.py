@@ -14,7 +14,7 @@ from app.figures.style import PLAIN
 from app.state import associations, cache, pins, session
 from app.text import escape
 from app.views.pair_numbers import show_switches
-from app.views.tables import VERDICTS
+from app.views.tables import VERDICTS, show_margin
 from pca_core.analysis.pair_summary import ClassTable, count_by_verdict
 from pca_core.analysis.pairs import VERDICT_CODES, Flow, PixelPairs, clearest_pairs, count_pair_flow
 
@@ -98,7 +98,7 @@ def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs, cell: tuple[int, int] | N
             back.button("All cells", on_click=associations.set_cell, args=(None,), key="pairs_all_cells", width="stretch")
     key = f"pairs_table {zlib.crc32(clearest.source_index.tobytes())}"  # other rows: a table without a chosen one
     st.dataframe(
-        _tabulate(clearest, names, level, pair.analysis.pair.target_size[1]),
+        _tabulate(clearest, names, level, pair.analysis.pair.target_size[1]).style.format({"Margin": show_margin}),
         hide_index=True,
         width="stretch",
         height=HEIGHT,
@@ -123,7 +123,7 @@ def _tabulate(pairs: PixelPairs, names: tuple[str, ...], level: str, target_widt
         return [f"{index // width}, {index % width}" for index in indices.tolist()]
 
     columns = {
-        "Margin": pairs.margin.round(4),
+        "Margin": pairs.margin,
         "i": place(pairs.source_index, pairs.source_size[1]),
         "Label": name(pairs.own_class),
         "j*": place(pairs.target_index, target_width),
@@ -158,7 +158,7 @@ def _spread(pair: cache.Pair, found: associations.PairFindings, chosen: PixelPai
 
 
 def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
-    def number(title: str, text: str, form: str = "percent") -> object:
+    def number(title: str, text: str, form: str | None = "percent") -> object:
         return st.column_config.NumberColumn(title, help=text, format=form)
 
     columns = {"Class": list(names), "pixels": table.num_pixels, "share": table.share, "rate": table.rate}
@@ -169,7 +169,7 @@ def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
         columns |= {"target": table.num_target, "coverage": table.coverage}
     unit = "Mean cosine" if level == "feature" else "Mean −KL"
     st.dataframe(
-        pd.DataFrame(columns),
+        pd.DataFrame(columns).style.format({"margin": show_margin}),
         hide_index=True,
         width="stretch",
         height=38 + 35 * min(len(names), MAX_CLASSES),
@@ -180,7 +180,7 @@ def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
             "rate": number("Closed cycles", "Share of the class whose cycle closes: y_i = y_i*."),
             "correct": number("Correct", "y_i = y_j* among closed cycles of the class."),
             "similarity": number(unit, "Mean D(i, j*) of the class.", "%.3f"),
-            "margin": number("Mean margin", "Mean of first less second candidate.", "%.4f"),
+            "margin": number("Mean margin", "Mean of first less second candidate.", None),
             "target": number("Target pixels", "Target feature pixels of the class, by their labels.", "localized"),
             "coverage": number("Coverage", "Share of those that any source pixel is associated with."),
         },

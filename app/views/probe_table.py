@@ -11,7 +11,7 @@ from app.state import cache, probes, session
 from app.state.pins import Pin
 from app.state.probes import MAX_NAME, MAX_PROBES, Probe
 from app.views.frame import pin
-from app.views.tables import show_times
+from app.views.tables import show_margin, show_times
 from pca_core.association.traces import Pixel, TargetTrace
 
 VERDICTS = {"consistent": "✓ cycle closes", "inconsistent": "✗ cycle breaks", "unlabelled": "– unlabelled"}
@@ -127,7 +127,7 @@ def _tell(pair: cache.Pair, probe: Probe) -> dict[str, str]:
             "✗ not mutual" if trace.is_only_not_mutual else VERDICTS[trace.verdict],
             _place(trace.match, names),
             _place(trace.way_back, names),
-            f"{trace.margin:.4f}",
+            show_margin(trace.margin),
             show_times(trace.match.times_uniform),
             "–" if soft is None else f"{soft:.0%}",
         )

@@ -95,7 +95,9 @@ def _source_numbers(trace: PixelTrace) -> DeltaGenerator:
         help="p(j*|i) as a multiple of 1/N. With thousands of pixels every probability is tiny; this says how far it stands out.",
     )
     third.metric(
-        "Margin", f"{trace.margin:.4f}", help="Similarity of the first less the second candidate. Near zero: a coin toss."
+        "Margin",
+        tables.show_margin(trace.margin),
+        help="Similarity of the first less the second candidate. Near zero: a coin toss.",
     )
     return fourth.empty()
 

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app.layers.associations import pair_lines
 from app.state.session import Choice
 from app.views.changes import describe_change
+from app.views.tables import show_margin
 from pca_core.analysis.pairs import list_pairs, thin_pairs
 from pca_core.association import PairAnalysis
 from pca_core.data import LABEL_SPACES, encode_jpeg
@@ -50,6 +51,14 @@ def test_a_change_that_rounds_to_nothing_is_neither_better_nor_worse(change, sho
     assert keywords["delta"] == shown
     assert keywords["delta_color"] == ("off" if float(shown) == 0 else "inverse")
     assert ("delta_arrow" in keywords) == (float(shown) == 0)
+
+
+@pytest.mark.parametrize(
+    ("margin", "shown"),
+    [(0.04427, "0.0443"), (0.001, "0.0010"), (0.000123, "0.00012"), (3.21e-6, "3.2e-06"), (0.0, "0"), (float("inf"), "–")],
+)
+def test_a_tiny_margin_is_no_zero(margin, shown):
+    assert show_margin(margin) == shown
 
 
 def test_few_lines_are_clear_and_thousands_hide_nothing():
