@@ -17,8 +17,8 @@ ERRORS = {"right": (0, 114, 178), "wrong": (213, 94, 0), "unlabelled": (150, 150
 """Name and colour of each code of :attr:`pca_core.analysis.segmentation.SegmentedImage.error_map`, in order."""
 COVERAGE = {
     "claimed by no source pixel": (70, 40, 110),
-    "claimed, no cycle closes": INCONSISTENT,
-    "claimed by a closed cycle": CONSISTENT,
+    "claimed, none cycle-consistent": INCONSISTENT,
+    "claimed, cycle-consistent": CONSISTENT,
 }
 """Likewise of :func:`pca_core.analysis.pair_summary.coverage_map`."""
 # Apart for every common colour vision; grey and purple come last, for the rare picture of seven or eight curves.

@@ -13,13 +13,19 @@ from pca_core.association import AssociationConfig
 
 USUAL = "usual"
 NUMBERS = {
-    "rate": ("Closed cycles", "Cycle-consistency rate, |Î| / labelled source pixels: y_i = y_i*."),
+    "rate": ("Cycle-consistent", "Cycle-consistency rate, |Î| / labelled source pixels: y_i = y_i*."),
     "count": ("Pairs", "|Î|: source pixels whose cycle closes. These pairs are strengthened."),
     "coverage": ("Coverage", "Distinct j* / all target pixels: how much of the target any source pixel reaches."),
-    "consistent_coverage": ("Pulled on", "Distinct j* of closed cycles / all target pixels: where the loss pulls directly."),
-    "correct_rate": ("Correct", "y_i = y_j* among closed cycles: needs target labels, which only judge and are never used."),
+    "consistent_coverage": (
+        "Pulled on",
+        "Distinct j* of cycle-consistent pairs / all target pixels: where the loss pulls.",
+    ),
+    "correct_rate": (
+        "Correct",
+        "y_i = y_j* among cycle-consistent pairs: needs target labels, which only judge.",
+    ),
     "mutual_rate": ("Mutual", "Source pixels that come back to themselves / labelled source pixels."),
-    "hub_share": ("Hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
+    "hub_share": ("Top 1 % hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
 }
 LESS_IS_BETTER = "hub_share"
 

@@ -29,7 +29,7 @@ def _place(candidate: Candidate) -> str:
 
 
 def show_times(value: float) -> str:
-    """A multiple of chance."""
+    """A probability as a multiple of uniform, 1/N."""
     return f"{value:.0f}×" if value >= 10 else f"{value:.1f}×"
 
 

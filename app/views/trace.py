@@ -90,7 +90,7 @@ def _source_numbers(trace: PixelTrace) -> DeltaGenerator:
     unit = "cosine" if trace.level == "feature" else "−KL"
     first.metric("Similarity", f"{trace.match.similarity:.3f}", help=f"D(i, j*): {unit} of the two pixels.")
     second.metric(
-        "× chance",
+        "× uniform",
         tables.show_times(trace.match.times_uniform),
         help="p(j*|i) as a multiple of 1/N. With thousands of pixels every probability is tiny; this says how far it stands out.",
     )
@@ -167,7 +167,9 @@ def _pair_numbers(pair: cache.Pair) -> None:
     columns[1].metric("Coverage", f"{numbers.coverage:.1%}", help="Distinct j* / all target pixels.")
     correct = "–" if numbers.correct_rate is None else f"{numbers.correct_rate:.1%}"
     columns[2].metric(
-        "Correct", correct, help="y_i = y_j* among consistent pairs: needs target labels, which only judge and are never used."
+        "Correct",
+        correct,
+        help="y_i = y_j* among cycle-consistent pairs: needs target labels, which only judge.",
     )
     columns[3].metric("Mutual", f"{numbers.mutual_rate:.1%}", help="Source pixels that come back to themselves.")
     columns[4].metric(

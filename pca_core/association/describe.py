@@ -20,7 +20,7 @@ def _describe_source(trace: PixelTrace, class_names: Sequence[str]) -> str:
     way_back, own = trace.way_back, _name(trace.label, class_names)
     path = (
         f"Source pixel ({trace.row}, {trace.column}) goes to target pixel ({trace.match.row}, {trace.match.column}), "
-        f"{trace.match.times_uniform:.1f}× chance, and comes back to ({way_back.row}, {way_back.column})"
+        f"{trace.match.times_uniform:.1f}× uniform, and comes back to ({way_back.row}, {way_back.column})"
     )
     if trace.verdict == "unlabelled":
         return f"{path}. It has no label, so its cycle cannot be judged and the loss ignores it."

@@ -156,7 +156,7 @@ def test_every_tab_shows_its_own():
     assert tables[1][0][:4] == ["Class", "pixels", "share", "rate"]
     switches = next(item.value for item in app.dataframe)
     assert list(switches["Setting"]) == ["now", *reference(app)]
-    assert switches["Closed cycles"][0] == metric(app, "Closed cycles")
+    assert switches["Cycle-consistent"][0] == metric(app, "Cycle-consistent")
 
 
 def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path):

@@ -202,11 +202,11 @@ function showKey(state) {
     const link = links.find((other) => other.kind === kind);
     if (link) entries.push(keyEntry(label, STROKES[kind], STROKES[kind].dash[agreement(link)]));
   }
-  for (const [isConsistent, label] of [[true, "consistent"], [false, "inconsistent"]]) {
+  for (const [isConsistent, label] of [[true, "cycle-consistent"], [false, "not cycle-consistent"]]) {
     if (!links.some((link) => !NEUTRAL_KINDS.has(link.kind) && link.consistent === isConsistent)) continue;
     const entry = element("span", "li-entry");
     const swatch = element("span", "li-swatch");
-    swatch.style.background = INK[label];
+    swatch.style.background = INK[isConsistent ? "consistent" : "inconsistent"];
     entry.append(swatch, element("span", "", label));
     entries.push(entry);
   }
