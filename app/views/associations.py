@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
-VERDICTS = {"all": "All", "consistent": "Closed", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
+VERDICTS = {"all": "All", "consistent": "Cycle-consistent", "inconsistent": "Breaks", "unlabelled": "Unlabelled"}
+MUTUAL_VERDICTS = VERDICTS | {"not_mutual": "Not mutual"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
 
 
@@ -69,9 +70,10 @@ def _filters(pair: cache.Pair) -> PairFilter:
         verdict = choice(
             "Verdict",
             "pairs_verdict",
-            VERDICTS,
+            MUTUAL_VERDICTS if pair.analysis.config.mutual else VERDICTS,
             "all",
-            help="A cycle closes when i → j* → i* comes back to the own class: y_i = y_i*. Without a label it cannot be judged.",
+            help="A pair is cycle-consistent when i → j* → i* comes back to the own class, y_i = y_i*; with "
+            "*Mutual only*, to i itself. Without a label it cannot be judged.",
         )
     with three:
         truth = choice(

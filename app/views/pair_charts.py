@@ -17,6 +17,7 @@ from app.views.pair_numbers import show_switches
 from app.views.tables import VERDICTS, show_margin
 from pca_core.analysis.pair_summary import ClassTable, count_by_verdict
 from pca_core.analysis.pairs import VERDICT_CODES, Flow, PixelPairs, clearest_pairs, count_pair_flow
+from pca_core.render import list_verdicts
 
 FLOWS = {"label": "Match, by label", "prediction": "Match, by prediction", "cycle": "After the cycle"}
 FLOW_HELP = (
@@ -150,7 +151,7 @@ def _spread(pair: cache.Pair, found: associations.PairFindings, chosen: PixelPai
             count_by_verdict(chosen.margin, chosen.verdict, found.margin_edges),
         ),
     }
-    st.plotly_chart(verdict_histograms(spreads), key="pairs_spread", config=PLAIN)
+    st.plotly_chart(verdict_histograms(spreads, list_verdicts(chosen.verdict)), key="pairs_spread", config=PLAIN)
     st.caption(
         "The pairs that pass the filters. Right: a margin near zero is a coin toss between two target pixels. "
         "The outermost bars also hold what lies beyond (0.5 % of all pairs at either end)."

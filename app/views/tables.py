@@ -11,7 +11,7 @@ from pca_core.association.traces import Candidate, Claim, Stage
 
 # Five rows high whatever it holds: nothing below moves from one pixel to the next.
 LAYOUT = {"hide_index": True, "width": "stretch", "height": 213}
-VERDICTS = {"consistent": "✓ consistent", "inconsistent": "✗ breaks", "unlabelled": "– unlabelled"}
+VERDICTS = {"consistent": "✓ consistent", "inconsistent": "✗ breaks", "unlabelled": "– unlabelled", "not_mutual": "✗ not mutual"}
 STAGES = {
     "cosine": "1 Cosine",
     "normalised": "2 Contrast-normalised",

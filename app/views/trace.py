@@ -19,11 +19,11 @@ from pca_core.association.traces import PixelTrace, TargetTrace
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-NOT_MUTUAL = (":material/link_off:", "Not mutual", "orange")
 BADGES = {
     "consistent": (":material/check_circle:", "Cycle-consistent", "green"),
     "inconsistent": (":material/cancel:", "The cycle breaks", "orange"),
     "unlabelled": (":material/help:", "Unlabelled", "gray"),
+    "not_mutual": (":material/link_off:", "Not mutual", "orange"),
 }
 
 
@@ -74,7 +74,7 @@ def _story(pair: cache.Pair) -> None:
 def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
     """The answer in words, above the pictures; its height is fixed so that nothing below it jumps."""
     if isinstance(trace, PixelTrace):
-        icon, text, colour = NOT_MUTUAL if trace.is_only_not_mutual else BADGES[trace.verdict]
+        icon, text, colour = BADGES[trace.verdict]
     else:
         text = f"Claimed by {len(trace.claims):,}" if trace.claims else "Unclaimed"
         icon, colour = ":material/call_merge:", "blue" if trace.claims else "gray"

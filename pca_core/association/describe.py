@@ -27,7 +27,7 @@ def _describe_source(trace: PixelTrace, class_names: Sequence[str]) -> str:
     if trace.verdict == "consistent":
         where = "to the very same pixel" if way_back.index == trace.index else f"on its own class, {own}"
         return f"{path}: {where}. The pair is cycle-consistent and is strengthened{_truth(trace, class_names)}."
-    if trace.is_only_not_mutual:
+    if trace.verdict == "not_mutual":
         return f"{path}: on its own class, {own}, but not on itself. Mutual association ignores the pair."
     return (
         f"{path}: it left as {own} and returned as {_name(way_back.label, class_names)}. The cycle breaks; the loss ignores it."

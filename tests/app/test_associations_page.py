@@ -171,3 +171,18 @@ def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path
     assert number_passing(associations) == 8192
     assert any("With target labels" in item.value for item in associations.caption)
     assert associations.segmented_control(key="pairs_flow").options == ["Match, by prediction", "After the cycle"]
+
+
+def test_mutual_only_tells_what_breaks_from_what_is_not_mutual():
+    app = open_page("associations", mutual="True", pairs_verdict="not_mutual", pairs_tab="0")
+    assert 0 < number_passing(app) < 8192
+    table = next(item.value for item in app.dataframe if "Cycle" in item.value)
+    assert set(table["Cycle"]) == {"✗ not mutual"}
+    assert (table["After the cycle"] == table["Label"]).all()
+    app.segmented_control(key="pairs_verdict").set_value("inconsistent").run()
+    table = next(item.value for item in app.dataframe if "Cycle" in item.value)
+    assert (table["After the cycle"] != table["Label"]).all()
+    app.segmented_control(key="pairs_verdict").set_value("not_mutual").run()
+    app.toggle(key="mutual").set_value(False).run()  # there is no such verdict any more
+    assert not app.exception
+    assert number_passing(app) == 8192
