@@ -30,6 +30,7 @@ COVERAGE = {
 """Likewise of :func:`pca_core.analysis.pair_summary.coverage_map`."""
 # Apart for every common colour vision; grey and purple come last, for the rare picture of seven or eight curves.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#7A5BBF")
+NO_PIXELS = "no pixels"  # what the row of a class says that has none, instead of shares
 GAP = 12  # pixels between two images side by side
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from streamlit.testing.v1 import AppTest
 
+from app.figures.flow import clickable_flow
 from app.layers.associations import pair_lines
 from app.state.session import Choice
 from app.views.changes import describe_change
@@ -13,6 +16,8 @@ from app.views.tables import show_margin
 from pca_core.analysis.pairs import list_pairs, thin_pairs
 from pca_core.association import PairAnalysis
 from pca_core.data import LABEL_SPACES, encode_jpeg
+from pca_core.figures.drawing import show_matrix
+from pca_core.render import NO_PIXELS
 from pca_core.types import FeaturePair
 from tests.app.pages import change, open_page
 from tests.app.test_pages import metric, picture, sentences
@@ -137,6 +142,16 @@ def test_a_cell_of_the_address_lists_its_pairs():
     assert len(table) == min(few, 200)
     app.button(key="pairs_all_cells").click().run()
     assert number_passing(app) == 8192
+
+
+def test_a_class_without_pixels_says_so_in_its_row():
+    counts = np.array([[2, 0], [0, 0]])
+    figure = clickable_flow(counts, ["road", "car"], "Match", None)
+    assert [(note.y, note.text) for note in figure.layout.annotations] == [(1, NO_PIXELS)]
+    assert figure.data[1].text[2:] == (NO_PIXELS, NO_PIXELS)
+    axes = Figure().subplots()
+    show_matrix(axes, counts, ["road", "car"], "", "")
+    assert [text.get_text() for text in axes.texts] == [NO_PIXELS, "100%"]
 
 
 @pytest.mark.parametrize("cell", ["", "1", "99-0", "a-b", "1-2-3", "-1-0", "9" * 5000])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.layers.maps import format_ends
 from app.state import cache
 from app.state.session import BUILT_IN
 from app.state.uploads import Upload
@@ -35,6 +36,22 @@ def metric(app: AppTest, label: str) -> str:
 
 def sentences(app: AppTest) -> str:
     return " ".join(item.value for item in [*app.error, *app.warning])
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.0611, 0.93), ("0.061", "0.930")),
+        ((-0.5, 1.0), ("−0.500", "1.000")),
+        ((-8.91234, -0.00001), ("−8.912", "0.000")),
+        ((0, 65), ("0", "65")),
+        ((0.4, 432.04), ("0.4", "432.0")),
+        ((0.4, 1234.5), ("0", "1,234")),
+        ((0.0, 3.21e-6), ("0.00e+00", "3.21e−06")),
+    ],
+)
+def test_both_ends_of_a_legend_have_as_many_decimals(ends, shown):
+    assert format_ends(*ends) == shown
 
 
 def test_trace_tells_a_story_at_once(trace):

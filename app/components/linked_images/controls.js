@@ -140,7 +140,7 @@ function describeValue(pane, layer, row, column) {
   if (layer.names.length) return `${layer.title}: ${layer.names[value] ?? "none"}`;
   if (!layer.range || layer.colours[4 * value + 3] === 0) return "";
   const [low, high] = layer.range;
-  return `${layer.title} ${(low + (value / 255) * (high - low)).toPrecision(2)}`;
+  return `${layer.title} ${formatEnds(low, high, [low + (value / 255) * (high - low)])[0]}`;
 }
 
 // A screen reader hears where the cursor rests, not each pixel on the way.
