@@ -122,8 +122,8 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
     colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
-    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False) if pins.get_pixel() else None
-    markers, links = ((), ()) if trace is None else trace_marks(trace)
+    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False)
+    markers, links = trace_marks(trace)
     show_images(
         pair,
         key="associations",
@@ -142,8 +142,6 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
     )
     with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
         words, way = st.columns([9, 2], vertical_alignment="center")
-        if trace is None:
-            words.caption("Click a pixel, or a row of the table below, to pin it: its story appears here.")
-        else:
-            words.caption(escape(describe_trace(trace, space.class_names)))
-            way.page_link(session.page("trace"), label="Open on Trace")
+        begin = "" if pins.get_pixel() else "For a start, one telling pair; click a pixel or a row of the table for another. "
+        words.caption(f"{begin}{escape(describe_trace(trace, space.class_names))}")
+        way.page_link(session.page("trace"), label="Open on Trace")
