@@ -46,7 +46,7 @@ def _class_heatmap(shares: np.ndarray, names: Sequence[str], title: str, **optio
     """(K, K) shares of rows, own class downwards."""
     bar = {"title": "of row", "tickformat": ".0%"}
     figure = go.Figure(go.Heatmap(z=shares, x=list(names), y=list(names), xgap=1, ygap=1, colorbar=bar, **options))
-    figure.update_yaxes(autorange="reversed", title="Own class")
+    figure.update_yaxes(autorange="reversed", title="Own class", showgrid=False)
     figure.update_xaxes(tickangle=-45)
     figure.update_layout(title=title, height=440, margin={"l": 10, "r": 10, "t": 50, "b": 10})
     return figure

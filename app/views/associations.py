@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
-VERDICTS = {"all": "All", "consistent": "Cycle-consistent", "inconsistent": "Breaks", "unlabelled": "Unlabelled"}
+VERDICTS = {"all": "All", "consistent": "Consistent", "inconsistent": "Breaks", "unlabelled": "Unlabelled"}
 MUTUAL_VERDICTS = VERDICTS | {"not_mutual": "Not mutual"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
 
@@ -61,7 +61,7 @@ def _filters(pair: cache.Pair) -> PairFilter:
     """The row of filters, but for the margin, read into the core's."""
     has_labels = pair.analysis.pair.target_labels is not None
     names = pair.label_space.class_names
-    one, two, three = st.columns([4, 5, 3], vertical_alignment="bottom")
+    one, two, three = st.columns([3, 6, 3], vertical_alignment="bottom")
     with one:
         classes = several(
             "Source classes", "pairs_class", names, placeholder="All classes", help="Label of the source pixel of a pair."
@@ -140,7 +140,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
         opacity=0.4,
         switches=switches,
     )
-    with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
+    with st.container(height=84, border=False, key="pairs_pinned"):  # a long story takes three lines: nothing below moves
         words, way = st.columns([9, 2], vertical_alignment="center")
         begin = "" if pins.get_pixel() else "For a start, one telling pair; click a pixel or a row of the table for another. "
         words.caption(f"{begin}{escape(describe_trace(trace, space.class_names))}")

@@ -28,6 +28,7 @@ NUMBERS = {
     "hub_share": ("Top 1 % hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
 }
 LESS_IS_BETTER = "hub_share"
+WIDTHS = (8, 6, 6, 6, 6, 6, 9)  # as long as the titles of the numbers, so that none is cut at 1024 pixels
 
 
 def name_variant(name: str, config: AssociationConfig) -> str:
@@ -80,7 +81,7 @@ def _list_references(pair: cache.Pair) -> tuple[dict[str, AssociationConfig], di
 
 def _show_metrics(now: PairTotals, then: PairTotals) -> None:
     change = now.minus(then)
-    for column, (name, (title, text)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+    for column, (name, (title, text)) in zip(st.columns(WIDTHS), NUMBERS.items(), strict=True):
         colour = "inverse" if name == LESS_IS_BETTER else "normal"
         delta = {} if change[name] is None else describe_change(_show_change(name, change[name]), colour)
         column.metric(title, _show(name, getattr(now, name)), help=text, **delta)

@@ -111,7 +111,7 @@ def _source_tables(trace: PixelTrace, names: tuple[str, ...], top_k: int) -> Non
         + (
             "With k = 1 only the first may be the match j\\*; the others show how clear the choice is."
             if top_k == 1
-            else f"The match j\\* is the first of the {top_k} (k) that closes the cycle, or number 1 when none does."
+            else f"The match j\\* is the first among k = {top_k} that closes the cycle, or number 1 when none does."
         )
     )
     backward.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)

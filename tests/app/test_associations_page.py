@@ -111,6 +111,14 @@ def test_verdicts_share_out_the_pairs(associations):
     assert numbers[0] == int(metric(associations, "Pairs").replace(",", ""))
 
 
+def test_opens_on_a_telling_pair_and_says_so(associations):
+    assert any(
+        "For a start, one telling pair" in item.value and "goes to target pixel" in item.value for item in associations.caption
+    )
+    pinned = open_page("associations", pixel="source-4000")
+    assert not any("For a start" in item.value for item in pinned.caption)
+
+
 def test_every_filter_narrows(associations):
     before = number_passing(associations)
     for widget, value in (

@@ -74,6 +74,24 @@ def test_controls_reach_the_core(trace):
     assert not trace.exception
 
 
+def test_the_list_of_candidates_says_what_k_does(trace):
+    words = " ".join(item.value for item in trace.caption)
+    assert "The 5 most similar target pixels. With k = 1 only the first may be the match" in words
+    trace.number_input(key="top_k").set_value(7).run()
+    words = " ".join(item.value for item in trace.caption)
+    assert "The 7 most similar target pixels. The match j\\* is the first among k = 7" in words
+
+
+def test_a_target_pixel_that_nobody_claims_shows_the_nearest_source_pixels(trace):
+    trace.session_state["pixel"] = ("target", 4000)
+    trace.run()
+    assert not trace.exception
+    assert any("These source pixels resemble it most" in item.value for item in trace.caption)
+    nearest, leads_back = (item.value for item in trace.dataframe)
+    assert nearest.equals(leads_back)
+    assert len(nearest) == 5
+
+
 def test_a_missing_checkpoint_file_is_one_sentence_with_a_way_out(trace):
     trace.session_state["checkpoint"] = "/nowhere/net.safetensors"
     trace.run()

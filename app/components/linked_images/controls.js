@@ -207,7 +207,7 @@ function showKey(state) {
     const entry = element("span", "li-entry");
     const swatch = element("span", "li-swatch");
     swatch.style.background = INK[isConsistent ? "consistent" : "inconsistent"];
-    entry.append(swatch, element("span", "", label));
+    entry.append(swatch, element("span", "", state.overlay.lines ? `pinned: ${label}` : label));
     entries.push(entry);
   }
   entries.push(...lineEntries(state.overlay.lines));
