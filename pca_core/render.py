@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from pca_core.data import colorize, resize_image
 from pca_core.types import Association, LabelSpace
@@ -11,18 +12,25 @@ from pca_core.types import Association, LabelSpace
 CONSISTENT = (42, 157, 143)  # teal and orange stay apart for every common colour vision
 INCONSISTENT = (231, 111, 81)
 UNLABELLED = (120, 120, 120)
-VERDICTS = {"cycle breaks": INCONSISTENT, "cycle-consistent": CONSISTENT, "unlabelled": UNLABELLED}
+NOT_MUTUAL = (233, 196, 106)
+VERDICTS = {
+    "cycle breaks": INCONSISTENT,
+    "cycle-consistent": CONSISTENT,
+    "unlabelled": UNLABELLED,
+    "not mutual": NOT_MUTUAL,
+}
 """Name and colour of each code of :func:`verdict_map`, in order."""
 ERRORS = {"right": (0, 114, 178), "wrong": (213, 94, 0), "unlabelled": (150, 150, 150)}
 """Name and colour of each code of :attr:`pca_core.analysis.segmentation.SegmentedImage.error_map`, in order."""
 COVERAGE = {
     "claimed by no source pixel": (70, 40, 110),
-    "claimed, no cycle closes": INCONSISTENT,
-    "claimed by a closed cycle": CONSISTENT,
+    "claimed, none cycle-consistent": INCONSISTENT,
+    "claimed, cycle-consistent": CONSISTENT,
 }
 """Likewise of :func:`pca_core.analysis.pair_summary.coverage_map`."""
 # Apart for every common colour vision; grey and purple come last, for the rare picture of seven or eight curves.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#7A5BBF")
+NO_PIXELS = "no pixels"  # what the row of a class says that has none, instead of shares
 GAP = 12  # pixels between two images side by side
 
 
@@ -43,11 +51,21 @@ def scale_values(values: np.ndarray, limits: tuple[float, float] | None = None, 
     return (np.clip(share, 0, 1) * 255).round().astype(np.uint8)
 
 
-def verdict_map(association: Association) -> np.ndarray:
-    """(h, w) uint8, the verdict of each source pixel: its place in :data:`VERDICTS`."""
-    codes = association.is_consistent.cpu().numpy().astype(np.uint8)
+def verdict_map(association: Association, source_labels: Tensor) -> np.ndarray:
+    """(h, w) uint8, the verdict of each source pixel, whose labels are (h, w) int64: its place in :data:`VERDICTS`."""
+    label_S = source_labels.flatten().cpu().numpy()
+    is_consistent = association.is_consistent.cpu().numpy()
+    is_own_class = label_S[association.return_index.cpu().numpy()] == label_S
+    codes = is_consistent.astype(np.uint8)
+    codes[is_own_class & ~is_consistent] = 3
     codes[~association.is_labelled.cpu().numpy()] = 2
     return codes.reshape(association.source_size)
+
+
+def list_verdicts(codes: np.ndarray) -> dict[str, tuple[int, int, int]]:
+    """Name and colour of the verdicts for a legend: "not mutual" only where any of the codes is it."""
+    names = list(VERDICTS)
+    return {name: VERDICTS[name] for name in (names if (codes == 3).any() else names[:3])}
 
 
 def hubness_map(association: Association) -> np.ndarray:
@@ -80,10 +98,10 @@ def overlay_classes(image: np.ndarray, class_map: np.ndarray, space: LabelSpace,
     return _blend(image, colorize(class_map, space), opacity)
 
 
-def overlay_verdicts(image: np.ndarray, association: Association, opacity: float = 0.6) -> np.ndarray:
-    """Colour the source image by verdict: teal closes its cycle, orange does not, grey is unlabelled."""
+def overlay_verdicts(image: np.ndarray, association: Association, source_labels: Tensor, opacity: float = 0.6) -> np.ndarray:
+    """Colour the source image by verdict: teal closes its cycle, orange does not, yellow is not mutual, grey is unlabelled."""
     colours = np.array(list(VERDICTS.values()), np.uint8)
-    return _blend(image, colours[verdict_map(association)], opacity)
+    return _blend(image, colours[verdict_map(association, source_labels)], opacity)
 
 
 def overlay_hubness(image: np.ndarray, association: Association, opacity: float = 0.6) -> np.ndarray:

@@ -11,7 +11,7 @@ from pca_core.analysis.spreading import AlphaEffect
 
 CURVES = {
     "flips": "Matches that flip",
-    "rate": "Closed cycles",
+    "rate": "Cycle-consistent",
     "coverage": "Coverage",
     "correct_rate": "Correct",
 }

@@ -28,7 +28,7 @@ def loss_curves(records: Sequence[dict]) -> go.Figure:
 
 
 def score_curves(records: Sequence[dict]) -> go.Figure:
-    """Shares over the steps: cycle rate and coverage of the batch, and mIoU where it was scored."""
+    """Shares over the steps: cycle-consistency rate and coverage of the batch, and mIoU where it was scored."""
     figure = go.Figure()
     for curve in trace_shares(records):
         line = {"color": COLOURS[_FIRST_COLOURS[curve.kind] + curve.place], **_LINES[curve.kind]}
@@ -41,7 +41,7 @@ def score_curves(records: Sequence[dict]) -> go.Figure:
 def _name(curve: Curve) -> str:
     if curve.kind == "miou":
         return "mIoU, held-out source" if curve.of == "source" else "mIoU, target (scored on labels)"
-    return f"{'Cycle rate' if curve.kind == 'rate' else 'Coverage'}, {curve.of}s"
+    return f"{'Cycle-consistent' if curve.kind == 'rate' else 'Coverage'}, {curve.of}s"
 
 
 _FIRST_COLOURS = {"rate": 0, "coverage": 0, "miou": 2}

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from app.figures.style import COLOURS
 from pca_core.analysis.embedding import VERDICTS, PixelSample
-from pca_core.render import CONSISTENT, INCONSISTENT, UNLABELLED
+from pca_core.render import CONSISTENT, INCONSISTENT, NOT_MUTUAL, UNLABELLED
 from pca_core.types import LabelSpace
 
 DOMAINS = ("source", "target")
@@ -40,7 +40,7 @@ def colour_by_domain(sample: PixelSample) -> Colouring:
 
 def colour_by_verdict(verdicts: np.ndarray) -> Colouring:
     """``verdicts`` (M,) are places in :data:`~pca_core.analysis.embedding.VERDICTS`."""
-    return Colouring(verdicts, VERDICTS, (*map(_rgb, (CONSISTENT, INCONSISTENT, UNLABELLED)), COLOURS[4]))
+    return Colouring(verdicts, VERDICTS, (*map(_rgb, (CONSISTENT, INCONSISTENT, UNLABELLED)), COLOURS[4], _rgb(NOT_MUTUAL)))
 
 
 def feature_map(

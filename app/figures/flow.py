@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from app.figures.matrices import flow_matrix
 from pca_core.association import row_shares
+from pca_core.render import NO_PIXELS
 
 HEIGHT = 470
 MAX_WRITTEN = 14  # classes up to which the shares are written into the cells
@@ -54,6 +55,6 @@ def clickable_flow(counts: np.ndarray, names: Sequence[str], end: str, cell: tup
 def _tell(counts: np.ndarray) -> list[str]:
     shares = row_shares(counts).ravel()
     return [
-        "no pairs" if number == 0 else f"{share:.1%} of the row, {number:,} pairs"
+        NO_PIXELS if np.isnan(share) else "no pairs" if number == 0 else f"{share:.1%} of the row, {number:,} pairs"
         for share, number in zip(shares, counts.ravel(), strict=True)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,17 +13,17 @@ from pca_core.render import VERDICTS
 Spread = tuple[np.ndarray, np.ndarray]
 
 
-def verdict_histograms(spreads: Mapping[str, Spread], verdicts: Sequence[str] = tuple(VERDICTS)) -> go.Figure:
+def verdict_histograms(spreads: Mapping[str, Spread], verdicts: Mapping[str, tuple[int, int, int]] = VERDICTS) -> go.Figure:
     """Histograms side by side, each bar split by verdict.
 
     Args:
-        spreads: Title of the axis → (edges (B + 1,), counts (3, B), a row a verdict).
-        verdicts: Name of each row of the counts, in the order of :data:`pca_core.render.VERDICTS`.
+        spreads: Title of the axis → (edges (B + 1,), counts, a row a verdict).
+        verdicts: Name and colour of each row of the counts that is drawn, as :data:`pca_core.render.VERDICTS`.
     """
     figure = make_subplots(1, len(spreads), horizontal_spacing=0.06)
     for place, (title, (edges, counts)) in enumerate(spreads.items(), 1):
         middles, width = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0]
-        for name, colour, numbers in zip(verdicts, VERDICTS.values(), counts, strict=True):
+        for (name, colour), numbers in zip(verdicts.items(), counts, strict=False):
             figure.add_bar(
                 x=middles,
                 y=numbers,

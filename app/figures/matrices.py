@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pca_core.association import row_shares
+from pca_core.render import NO_PIXELS
 
 
 def flow_change(change: np.ndarray, names: Sequence[str], title: str) -> go.Figure:
@@ -19,7 +20,8 @@ def flow_change(change: np.ndarray, names: Sequence[str], title: str) -> go.Figu
 
 
 def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figure:
-    """Class × class flow: rows are the own class and sum to 100 %; hover tells the counts.
+    """Class × class flow: rows are the own class and sum to 100 %, or say that it has no pixels; hover
+    tells the counts.
 
     Args:
         counts: (K, K) pixel pairs, row = from, column = to.
@@ -27,6 +29,8 @@ def flow_matrix(counts: np.ndarray, names: Sequence[str], title: str) -> go.Figu
         title: Of the figure.
     """
     figure = _class_heatmap(row_shares(counts), names, title, customdata=counts, colorscale="Viridis", zmin=0, zmax=1)
+    for row in np.flatnonzero(counts.sum(1) == 0):
+        figure.add_annotation(x=(len(names) - 1) / 2, y=int(row), text=NO_PIXELS, showarrow=False, opacity=0.7)
     return figure.update_traces(hovertemplate="%{y} → %{x}: %{z:.1%} (%{customdata} pixels)<extra></extra>")
 
 
@@ -42,7 +46,7 @@ def _class_heatmap(shares: np.ndarray, names: Sequence[str], title: str, **optio
     """(K, K) shares of rows, own class downwards."""
     bar = {"title": "of row", "tickformat": ".0%"}
     figure = go.Figure(go.Heatmap(z=shares, x=list(names), y=list(names), xgap=1, ygap=1, colorbar=bar, **options))
-    figure.update_yaxes(autorange="reversed", title="Own class")
+    figure.update_yaxes(autorange="reversed", title="Own class", showgrid=False)
     figure.update_xaxes(tickangle=-45)
     figure.update_layout(title=title, height=440, margin={"l": 10, "r": 10, "t": 50, "b": 10})
     return figure

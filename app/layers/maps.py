@@ -25,7 +25,8 @@ def value_layer(
 ) -> Layer:
     """A float map in viridis, scaled to ``limits`` or else its own range, which is in the legend."""
     low, high = limits or (float(values.min()), float(values.max()))
-    legend = (_number(low), f"{_number(high)} {unit}" + (" (log scale)" if is_log else ""))
+    first, last = format_ends(low, high)
+    legend = (first, f"{last} {unit}" + (" (log scale)" if is_log else ""))
     return Layer(
         name,
         title,
@@ -36,8 +37,18 @@ def value_layer(
     )
 
 
-def _number(value: float) -> str:
-    return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", "−")
+def format_ends(low: float, high: float) -> tuple[str, str]:
+    """Both ends of a legend with as many decimals as each other, whatever they are: ``formatEnds`` of live.js does the same."""
+    largest = max(abs(low), abs(high))
+    if 0 < largest < 0.01:
+        return _minus(f"{low:.2e}"), _minus(f"{high:.2e}")
+    is_whole = float(low).is_integer() and float(high).is_integer()
+    decimals = 0 if is_whole or largest >= 1000 else 1 if largest >= 100 else 3
+    return tuple(_minus(f"{value:z,.{decimals}f}") for value in (low, high))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
 
 
 def class_layer(name: str, title: str, side: Side, ids: np.ndarray, space: LabelSpace) -> Layer:

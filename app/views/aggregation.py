@@ -34,7 +34,7 @@ MEANING = {
     "weights": "What the pinned target pixel borrows from each other one: w_jj' as a multiple of an even share, 1/T.",
     "entropy": "How widely each target pixel borrows: 0 from one pixel, 1 from all alike. Low values keep details apart.",
     "lent": "What all pixels together borrow from this one, Σ_j w_jj'. Large values are the hubs of aggregation.",
-    "pull": "Closed cycles that pull on each target pixel: those that end on it and, through α, on pixels that borrow from it.",
+    "pull": "Cycle-consistent pairs that pull on each target pixel: those on it and, through α, on pixels that borrow from it.",
     "gradient": "Length of the loss's gradient on each target feature. The softmax pushes every pixel a little: see the spread.",
 }
 WITHOUT_LABELS = "Target labels would tell the mIoU of aggregated inference and which matches are correct."
@@ -63,8 +63,8 @@ def _numbers(found: SpreadFindings, alpha: float) -> None:
         "Reach",
         found.reach_with.pulled,
         found.reach_without.pulled,
-        "Share of target pixels that closed cycles pull on noticeably, with at least 1 % of an even share, and the change "
-        "against no aggregation. This is the point of spatial aggregation.",
+        "Share of target pixels that cycle-consistent pairs pull on noticeably, with at least 1 % of an even share, and the "
+        "change against no aggregation. This is the point of spatial aggregation.",
     )
     _share(
         columns[1],
@@ -75,7 +75,7 @@ def _numbers(found: SpreadFindings, alpha: float) -> None:
         "The softmax pushes on every pixel, with aggregation and without it.",
     )
     _share(columns[2], "Flips", after.flips, None, f"Source pixels whose j* under α = {alpha:g} is another than under α = 0.")
-    _share(columns[3], "Closed cycles", after.rate, before.rate, "|Î| / labelled source pixels.")
+    _share(columns[3], "Cycle-consistent", after.rate, before.rate, "|Î| / labelled source pixels.")
     _share(
         columns[4],
         "Coverage",
@@ -86,7 +86,7 @@ def _numbers(found: SpreadFindings, alpha: float) -> None:
     _inference(columns[5], columns[6], found)
     sizes = [round(reach.pulled * reach.pull.size) for reach in (found.reach_without, found.reach_with)]
     st.caption(
-        f"Closed cycles pull on **{sizes[0]:,}** of {found.reach_with.pull.size:,} target pixels without aggregation, "
+        f"Cycle-consistent pairs pull on **{sizes[0]:,}** of {found.reach_with.pull.size:,} target pixels without aggregation, "
         f"on **{sizes[1]:,}** with α = {alpha:g}." + ("" if found.miou is not None else f" {WITHOUT_LABELS}")
     )
 
@@ -156,7 +156,7 @@ def _curves(effects: list[AlphaEffect], alpha: float) -> None:
         {
             "α": [effect.alpha for effect in effects],
             "Flips": [f"{effect.flips:.1%}" for effect in effects],
-            "Closed": [f"{effect.rate:.1%}" for effect in effects],
+            "Cycle-consistent": [f"{effect.rate:.1%}" for effect in effects],
             "Coverage": [f"{effect.coverage:.1%}" for effect in effects],
             "Correct": ["–" if effect.correct_rate is None else f"{effect.correct_rate:.1%}" for effect in effects],
         },

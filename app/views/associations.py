@@ -17,6 +17,7 @@ from app.views import pair_charts
 from app.views.frame import get_pixel, open_pair, show_images
 from app.views.pair_numbers import show_totals
 from app.views.parts import part
+from app.views.tables import show_margin
 from pca_core.analysis.pairs import PairFilter, PixelPairs, filter_pairs, margin_at, thin_pairs
 from pca_core.association import describe_trace, explain_pixel
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 LINES = {"0": "None", "200": "200", "1000": "1,000", "5000": "5,000"}
 COLOURINGS = {"verdict": "Verdict", "class": "Class"}
-VERDICTS = {"all": "All", "consistent": "Closed", "inconsistent": "Broken", "unlabelled": "Unlabelled"}
+VERDICTS = {"all": "All", "consistent": "Consistent", "inconsistent": "Breaks", "unlabelled": "Unlabelled"}
+MUTUAL_VERDICTS = VERDICTS | {"not_mutual": "Not mutual"}
 TRUTHS = {"any": "Any", "right": "Right", "wrong": "Wrong"}
 
 
@@ -60,7 +62,7 @@ def _filters(pair: cache.Pair) -> PairFilter:
     """The row of filters, but for the margin, read into the core's."""
     has_labels = pair.analysis.pair.target_labels is not None
     names = pair.label_space.class_names
-    one, two, three = st.columns([4, 5, 3], vertical_alignment="bottom")
+    one, two, three = st.columns([3, 6, 3], vertical_alignment="bottom")
     with one:
         classes = several(
             "Source classes", "pairs_class", names, placeholder="All classes", help="Label of the source pixel of a pair."
@@ -69,9 +71,10 @@ def _filters(pair: cache.Pair) -> PairFilter:
         verdict = choice(
             "Verdict",
             "pairs_verdict",
-            VERDICTS,
+            MUTUAL_VERDICTS if pair.analysis.config.mutual else VERDICTS,
             "all",
-            help="A cycle closes when i → j* → i* comes back to the own class: y_i = y_i*. Without a label it cannot be judged.",
+            help="A pair is cycle-consistent when i → j* → i* comes back to the own class, y_i = y_i*; with "
+            "*Mutual only*, to i itself. Without a label it cannot be judged.",
         )
     with three:
         truth = choice(
@@ -112,7 +115,7 @@ def _drawing() -> tuple[str, str, int, DeltaGenerator]:
 def _say(drawn: int, chosen: int, total: int, margin: float, cell: tuple[int, int] | None, names: tuple[str, ...]) -> str:
     """What is shown."""
     which = "" if cell is None else f", {escape(names[cell[0]])} → {escape(names[cell[1]])}"
-    clear = f", margin ≥ {margin:.4f}" if margin > 0 else ""
+    clear = f", margin ≥ {show_margin(margin)}" if margin > 0 else ""
     return f"**{chosen:,}** of {total:,} pairs pass{which}{clear}; {drawn:,} drawn."
 
 
@@ -120,8 +123,8 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
     colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
-    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False) if pins.get_pixel() else None
-    markers, links = ((), ()) if trace is None else trace_marks(trace)
+    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False)
+    markers, links = trace_marks(trace)
     show_images(
         pair,
         key="associations",
@@ -138,10 +141,8 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
         opacity=0.4,
         switches=switches,
     )
-    with st.container(height=60, border=False, key="pairs_pinned"):  # a long story takes two lines: nothing below moves
+    with st.container(height=84, border=False, key="pairs_pinned"):  # a long story takes three lines: nothing below moves
         words, way = st.columns([9, 2], vertical_alignment="center")
-        if trace is None:
-            words.caption("Click a pixel, or a row of the table below, to pin it: its story appears here.")
-        else:
-            words.caption(escape(describe_trace(trace, space.class_names)))
-            way.page_link(session.page("trace"), label="Open on Trace")
+        begin = "" if pins.get_pixel() else "For a start, one telling pair; click a pixel or a row of the table for another. "
+        words.caption(f"{begin}{escape(describe_trace(trace, space.class_names))}")
+        way.page_link(session.page("trace"), label="Open on Trace")

@@ -202,7 +202,7 @@ def _one_pair(before: str, after: str) -> None:
     names = cache.get_checkpoint(before).label_space.class_names
     one, two = pair.statistics_before, pair.statistics_after
     columns = st.columns(5)
-    columns[0].metric("Cycle rate", f"{two.rate:.1%}", f"{100 * (two.rate - one.rate):+.1f}")
+    columns[0].metric("Cycle-consistent", f"{two.rate:.1%}", f"{100 * (two.rate - one.rate):+.1f}")
     columns[1].metric("Coverage", f"{two.coverage:.1%}", f"{100 * (two.coverage - one.coverage):+.1f}")
     if two.correct_rate is not None and one.correct_rate is not None:
         columns[2].metric("Correct", f"{two.correct_rate:.1%}", f"{100 * (two.correct_rate - one.correct_rate):+.1f}")

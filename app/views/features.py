@@ -177,7 +177,7 @@ def _maps(pair: cache.Pair, found: FeatureFindings, length: str, is_aggregated: 
 
 def _colour(pair: cache.Pair, sample: PixelSample, kind: str) -> Colouring:
     if kind == "verdict":
-        return colour_by_verdict(sample_verdicts(sample, pair.analysis.association))
+        return colour_by_verdict(sample_verdicts(sample, pair.analysis.association, pair.analysis.pair.source_labels))
     return colour_by_domain(sample) if kind == "domain" else colour_by_class(sample, pair.label_space)
 
 

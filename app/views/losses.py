@@ -94,7 +94,7 @@ def _reach_numbers(side: Domain, now: Reach, other: Reach) -> list[tuple[str, st
     more = (now.total / other.total - 1) if other.total else 0.0
     touched = (
         f"Share of {side} pixels with any gradient. The softmax pushes every pixel a little, so this is nearly always all; Reach "
-        "on the Aggregation page counts the pull of closed cycles only."
+        "on the Aggregation page counts the pull of cycle-consistent pairs only."
     )
     at_even = f"Share of {side} pixels with at least the mean gradient that one gets without aggregation."
     return [

@@ -14,9 +14,10 @@ from app.figures.style import PLAIN
 from app.state import associations, cache, pins, session
 from app.text import escape
 from app.views.pair_numbers import show_switches
-from app.views.tables import VERDICTS
+from app.views.tables import VERDICTS, show_margin
 from pca_core.analysis.pair_summary import ClassTable, count_by_verdict
 from pca_core.analysis.pairs import VERDICT_CODES, Flow, PixelPairs, clearest_pairs, count_pair_flow
+from pca_core.render import list_verdicts
 
 FLOWS = {"label": "Match, by label", "prediction": "Match, by prediction", "cycle": "After the cycle"}
 FLOW_HELP = (
@@ -98,7 +99,7 @@ def _pixel_pairs(pair: cache.Pair, chosen: PixelPairs, cell: tuple[int, int] | N
             back.button("All cells", on_click=associations.set_cell, args=(None,), key="pairs_all_cells", width="stretch")
     key = f"pairs_table {zlib.crc32(clearest.source_index.tobytes())}"  # other rows: a table without a chosen one
     st.dataframe(
-        _tabulate(clearest, names, level, pair.analysis.pair.target_size[1]),
+        _tabulate(clearest, names, level, pair.analysis.pair.target_size[1]).style.format({"Margin": show_margin}),
         hide_index=True,
         width="stretch",
         height=HEIGHT,
@@ -123,7 +124,7 @@ def _tabulate(pairs: PixelPairs, names: tuple[str, ...], level: str, target_widt
         return [f"{index // width}, {index % width}" for index in indices.tolist()]
 
     columns = {
-        "Margin": pairs.margin.round(4),
+        "Margin": pairs.margin,
         "i": place(pairs.source_index, pairs.source_size[1]),
         "Label": name(pairs.own_class),
         "j*": place(pairs.target_index, target_width),
@@ -150,7 +151,7 @@ def _spread(pair: cache.Pair, found: associations.PairFindings, chosen: PixelPai
             count_by_verdict(chosen.margin, chosen.verdict, found.margin_edges),
         ),
     }
-    st.plotly_chart(verdict_histograms(spreads), key="pairs_spread", config=PLAIN)
+    st.plotly_chart(verdict_histograms(spreads, list_verdicts(chosen.verdict)), key="pairs_spread", config=PLAIN)
     st.caption(
         "The pairs that pass the filters. Right: a margin near zero is a coin toss between two target pixels. "
         "The outermost bars also hold what lies beyond (0.5 % of all pairs at either end)."
@@ -158,7 +159,7 @@ def _spread(pair: cache.Pair, found: associations.PairFindings, chosen: PixelPai
 
 
 def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
-    def number(title: str, text: str, form: str = "percent") -> object:
+    def number(title: str, text: str, form: str | None = "percent") -> object:
         return st.column_config.NumberColumn(title, help=text, format=form)
 
     columns = {"Class": list(names), "pixels": table.num_pixels, "share": table.share, "rate": table.rate}
@@ -169,7 +170,7 @@ def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
         columns |= {"target": table.num_target, "coverage": table.coverage}
     unit = "Mean cosine" if level == "feature" else "Mean −KL"
     st.dataframe(
-        pd.DataFrame(columns),
+        pd.DataFrame(columns).style.format({"margin": show_margin}),
         hide_index=True,
         width="stretch",
         height=38 + 35 * min(len(names), MAX_CLASSES),
@@ -177,10 +178,10 @@ def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
         column_config={
             "pixels": number("Source pixels", "Labelled source feature pixels of the class.", "localized"),
             "share": number("Share of pairs", "Of all labelled source pixels."),
-            "rate": number("Closed cycles", "Share of the class whose cycle closes: y_i = y_i*."),
-            "correct": number("Correct", "y_i = y_j* among closed cycles of the class."),
+            "rate": number("Cycle-consistent", "Share of the class whose cycle closes: y_i = y_i*."),
+            "correct": number("Correct", "y_i = y_j* among cycle-consistent pairs of the class."),
             "similarity": number(unit, "Mean D(i, j*) of the class.", "%.3f"),
-            "margin": number("Mean margin", "Mean of first less second candidate.", "%.4f"),
+            "margin": number("Mean margin", "Mean of first less second candidate.", None),
             "target": number("Target pixels", "Target feature pixels of the class, by their labels.", "localized"),
             "coverage": number("Coverage", "Share of those that any source pixel is associated with."),
         },

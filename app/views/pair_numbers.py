@@ -14,15 +14,22 @@ from pca_core.association import AssociationConfig
 
 USUAL = "usual"
 NUMBERS = {
-    "rate": ("Closed cycles", "Cycle-consistency rate, |Î| / labelled source pixels: y_i = y_i*."),
+    "rate": ("Cycle-consistent", "Cycle-consistency rate, |Î| / labelled source pixels: y_i = y_i*."),
     "count": ("Pairs", "|Î|: source pixels whose cycle closes. These pairs are strengthened."),
     "coverage": ("Coverage", "Distinct j* / all target pixels: how much of the target any source pixel reaches."),
-    "consistent_coverage": ("Pulled on", "Distinct j* of closed cycles / all target pixels: where the loss pulls directly."),
-    "correct_rate": ("Correct", "y_i = y_j* among closed cycles: needs target labels, which only judge and are never used."),
+    "consistent_coverage": (
+        "Pulled on",
+        "Distinct j* of cycle-consistent pairs / all target pixels: where the loss pulls.",
+    ),
+    "correct_rate": (
+        "Correct",
+        "y_i = y_j* among cycle-consistent pairs: needs target labels, which only judge.",
+    ),
     "mutual_rate": ("Mutual", "Source pixels that come back to themselves / labelled source pixels."),
-    "hub_share": ("Hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
+    "hub_share": ("Top 1 % hubs hold", "Share of source pixels on the 1 % most claimed target pixels; 1 % when spread evenly."),
 }
 LESS_IS_BETTER = "hub_share"
+WIDTHS = (8, 6, 6, 6, 6, 6, 9)  # as long as the titles of the numbers, so that none is cut at 1024 pixels
 
 
 def name_variant(name: str, config: AssociationConfig) -> str:
@@ -75,7 +82,7 @@ def _list_references(pair: cache.Pair) -> tuple[dict[str, AssociationConfig], di
 
 def _show_metrics(now: PairTotals, then: PairTotals) -> None:
     change = now.minus(then)
-    for column, (name, (title, text)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+    for column, (name, (title, text)) in zip(st.columns(WIDTHS), NUMBERS.items(), strict=True):
         colour = "inverse" if name == LESS_IS_BETTER else "normal"
         delta = {} if change[name] is None else describe_change(_show_change(name, change[name]), colour)
         column.metric(title, _show(name, getattr(now, name)), help=text, **delta)

@@ -11,10 +11,15 @@ from app.state import cache, probes, session
 from app.state.pins import Pin
 from app.state.probes import MAX_NAME, MAX_PROBES, Probe
 from app.views.frame import pin
-from app.views.tables import show_times
+from app.views.tables import show_margin, show_times
 from pca_core.association.traces import Pixel, TargetTrace
 
-VERDICTS = {"consistent": "✓ cycle closes", "inconsistent": "✗ cycle breaks", "unlabelled": "– unlabelled"}
+VERDICTS = {
+    "consistent": "✓ cycle-consistent",
+    "inconsistent": "✗ cycle breaks",
+    "unlabelled": "– unlabelled",
+    "not_mutual": "✗ not mutual",
+}
 MEANING = {
     "Pixel": "Row and column, and its class by the label, else by the prediction.",
     "Verdict": "Whether i → j* → i* comes back to the own class; of a target pixel, who claims it.",
@@ -124,10 +129,10 @@ def _tell(pair: cache.Pair, probe: Probe) -> dict[str, str]:
         soft = pair.analysis.soft_cycle(probe.index)
         values = (
             own,
-            "✗ not mutual" if trace.is_only_not_mutual else VERDICTS[trace.verdict],
+            VERDICTS[trace.verdict],
             _place(trace.match, names),
             _place(trace.way_back, names),
-            f"{trace.margin:.4f}",
+            show_margin(trace.margin),
             show_times(trace.match.times_uniform),
             "–" if soft is None else f"{soft:.0%}",
         )

@@ -104,7 +104,7 @@ def _numbers(run: Run) -> None:
             _metric("Target mIoU", "–", None, "There are no target labels to score on.")
         _metric("Source kept", "–" if kept is None else f"{kept:.0f} %", None, "Held-out source mIoU now over before.")
         for name, title, text in (
-            ("rate", "Cycle rate", "Labelled source pixels whose cycle closes, on fixed pairs."),
+            ("rate", "Cycle-consistent", "Labelled source pixels whose cycle closes, on fixed pairs."),
             ("entropy", "Entropy", "Mean entropy of target predictions, 0 sure to 1 unsure."),
             ("snd", "Density", "Soft neighbourhood density of the target in nats; higher is denser."),
         ):

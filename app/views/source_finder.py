@@ -111,7 +111,7 @@ def _numbers(coverage: Coverage, level: str) -> None:
             ("All together", f"{coverage.covered:.1%}", "Share of target pixels that at least one of these sources supports."),
             ("Gap", f"{1 - coverage.covered:.1%}", "Share of target pixels that none of these sources supports."),
             (f"Least similarity τ ({unit})", f"{coverage.threshold:.3f}" if is_known else "none",
-             "What a match must reach. With a single source nothing tells it, and every closed cycle counts."),
+             "What a match must reach. With a single source nothing tells it, and every cycle-consistent match counts."),
         ),
         strict=True,
     ):  # fmt: skip

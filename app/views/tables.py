@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,7 +11,7 @@ from pca_core.association.traces import Candidate, Claim, Stage
 
 # Five rows high whatever it holds: nothing below moves from one pixel to the next.
 LAYOUT = {"hide_index": True, "width": "stretch", "height": 213}
-VERDICTS = {"consistent": "✓ consistent", "inconsistent": "✗ breaks", "unlabelled": "– unlabelled"}
+VERDICTS = {"consistent": "✓ consistent", "inconsistent": "✗ breaks", "unlabelled": "– unlabelled", "not_mutual": "✗ not mutual"}
 STAGES = {
     "cosine": "1 Cosine",
     "normalised": "2 Contrast-normalised",
@@ -28,8 +29,15 @@ def _place(candidate: Candidate) -> str:
 
 
 def show_times(value: float) -> str:
-    """A multiple of chance."""
+    """A probability as a multiple of uniform, 1/N."""
     return f"{value:.0f}×" if value >= 10 else f"{value:.1f}×"
+
+
+def show_margin(value: float) -> str:
+    """Four decimals, and below 0.001 two significant digits: between near twins a margin is tiny, and never zero by rounding."""
+    if not math.isfinite(value):
+        return "–"  # there is no second candidate
+    return f"{value:.4f}" if abs(value) >= 0.001 else f"{value:.2g}"
 
 
 def candidates(items: Sequence[Candidate], names: Sequence[str], level: str) -> pd.DataFrame:
@@ -64,7 +72,7 @@ def stages(items: Sequence[Stage], names: Sequence[str]) -> pd.DataFrame:
             "Label": [_name(item.match.label, names) for item in items],
             "Predicted": [_name(item.match.predicted, names) for item in items],
             "Value": [round(item.match.similarity, 4) for item in items],
-            "Margin": [f"{item.margin:.4f}" for item in items],
+            "Margin": [show_margin(item.margin) for item in items],
             "× uniform": [show_times(item.match.times_uniform) for item in items],
             "Back at i*": [f"{_place(item.way_back)} ({_name(item.way_back.label, names)})" for item in items],
             "Cycle": [VERDICTS[item.verdict] for item in items],

@@ -8,10 +8,10 @@ import streamlit as st
 
 from app.layers.pair import pair_layers
 from app.layers.trace import trace_layers, trace_marks
-from app.state import cache
+from app.state import associations, cache
 from app.text import escape
 from app.views import tables
-from app.views.frame import get_pixel, open_pair, show_images
+from app.views.frame import get_pixel, open_pair, pin, show_images
 from app.views.parts import part
 from app.views.probe_table import show_keep, show_probes
 from pca_core.association import describe_trace, explain_pixel, summarise
@@ -20,11 +20,12 @@ from pca_core.association.traces import PixelTrace, TargetTrace
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-NOT_MUTUAL = (":material/link_off:", "Not mutual", "orange")
+NEAREST_HEIGHT = 143  # three rows, and words above: as high as the table of claims
 BADGES = {
     "consistent": (":material/check_circle:", "Cycle-consistent", "green"),
     "inconsistent": (":material/cancel:", "The cycle breaks", "orange"),
     "unlabelled": (":material/help:", "Unlabelled", "gray"),
+    "not_mutual": (":material/link_off:", "Not mutual", "orange"),
 }
 
 
@@ -61,7 +62,7 @@ def _story(pair: cache.Pair) -> None:
     if isinstance(trace, PixelTrace):
         with numbers:
             soft_cycle = _source_numbers(trace)
-        _source_tables(trace, space.class_names)
+        _source_tables(trace, space.class_names, pair.analysis.config.top_k)
         _soft_cycle(soft_cycle, pair, index)
     else:
         with numbers:
@@ -75,7 +76,7 @@ def _story(pair: cache.Pair) -> None:
 def _verdict(trace: PixelTrace | TargetTrace, names: tuple[str, ...]) -> None:
     """The answer in words, above the pictures; its height is fixed so that nothing below it jumps."""
     if isinstance(trace, PixelTrace):
-        icon, text, colour = NOT_MUTUAL if trace.is_only_not_mutual else BADGES[trace.verdict]
+        icon, text, colour = BADGES[trace.verdict]
     else:
         text = f"Claimed by {len(trace.claims):,}" if trace.claims else "Unclaimed"
         icon, colour = ":material/call_merge:", "blue" if trace.claims else "gray"
@@ -91,19 +92,29 @@ def _source_numbers(trace: PixelTrace) -> DeltaGenerator:
     unit = "cosine" if trace.level == "feature" else "−KL"
     first.metric("Similarity", f"{trace.match.similarity:.3f}", help=f"D(i, j*): {unit} of the two pixels.")
     second.metric(
-        "× chance",
+        "× uniform",
         tables.show_times(trace.match.times_uniform),
         help="p(j*|i) as a multiple of 1/N. With thousands of pixels every probability is tiny; this says how far it stands out.",
     )
     third.metric(
-        "Margin", f"{trace.margin:.4f}", help="Similarity of the first less the second candidate. Near zero: a coin toss."
+        "Margin",
+        tables.show_margin(trace.margin),
+        help="Similarity of the first less the second candidate. Near zero: a coin toss.",
     )
     return fourth.empty()
 
 
-def _source_tables(trace: PixelTrace, names: tuple[str, ...]) -> None:
+def _source_tables(trace: PixelTrace, names: tuple[str, ...], top_k: int) -> None:
     forward, backward, ladder = st.tabs(["Forward candidates", "Way back", "Stage ladder"])
     forward.dataframe(tables.candidates(trace.candidates, names, trace.level), **tables.LAYOUT)
+    forward.caption(
+        f"The {len(trace.candidates)} most similar target pixels. "
+        + (
+            "With k = 1 only the first may be the match j\\*; the others show how clear the choice is."
+            if top_k == 1
+            else f"The match j\\* is the first among k = {top_k} that closes the cycle, or number 1 when none does."
+        )
+    )
     backward.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
     if trace.rivals:
         noun = "other source pixel shares" if len(trace.rivals) == 1 else "other source pixels share"
@@ -148,11 +159,30 @@ def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
     if trace.claims:
         claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
     else:
-        claims.container(height=tables.LAYOUT["height"], border=False, key="no_claims").info(
-            "No source pixel has this one as its most similar: the loss pulls on it only through aggregation. "
-            "*Hubs* on the target shows which pixels are claimed."
-        )
+        with claims.container(height=tables.LAYOUT["height"], border=False, gap="small", key="no_claims"):
+            _unclaimed(trace, names)
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
+
+
+def _unclaimed(trace: TargetTrace, names: tuple[str, ...]) -> None:
+    """Instead of claims: why there are none, and the source pixels nearest to one; a chosen row pins its pixel."""
+    st.caption(
+        "No source pixel has this one as its most similar: the loss pulls on it only through aggregation. *Hubs* shows which "
+        "pixels are claimed. These source pixels resemble it most: choose one to see where it goes instead."
+    )
+    key = f"nearest {trace.index}"
+
+    def pin_row() -> None:
+        for row in associations.read_selection(key, "rows"):
+            pin(("source", trace.returns[row].index))
+
+    st.dataframe(
+        tables.candidates(trace.returns, names, trace.level),
+        **tables.LAYOUT | {"height": NEAREST_HEIGHT},
+        key=key,
+        on_select=pin_row,
+        selection_mode="single-row",
+    )
 
 
 @part
@@ -166,7 +196,9 @@ def _pair_numbers(pair: cache.Pair) -> None:
     columns[1].metric("Coverage", f"{numbers.coverage:.1%}", help="Distinct j* / all target pixels.")
     correct = "–" if numbers.correct_rate is None else f"{numbers.correct_rate:.1%}"
     columns[2].metric(
-        "Correct", correct, help="y_i = y_j* among consistent pairs: needs target labels, which only judge and are never used."
+        "Correct",
+        correct,
+        help="y_i = y_j* among cycle-consistent pairs: needs target labels, which only judge.",
     )
     columns[3].metric("Mutual", f"{numbers.mutual_rate:.1%}", help="Source pixels that come back to themselves.")
     columns[4].metric(

@@ -108,7 +108,9 @@ def advise(history: Sequence[Health]) -> str | None:
         return "Predictions grow surer while fewer cycles close: the net may be growing sure of mistakes. Consider stopping here."
     recent = history[-3:]
     if len(history) >= 5 and _spread([look.snd for look in recent]) < 0.02 and _spread([look.rate for look in recent]) < 0.02:
-        return "Neither neighbourhood density nor cycle rate has moved over three looks: further steps are unlikely to help."
+        return (
+            "Neither neighbourhood density nor cycle-consistency rate moved over three looks: further steps are unlikely to help."
+        )
     return None
 
 

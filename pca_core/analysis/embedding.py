@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pca_core import render
 from pca_core.analysis.projection import feature_rows, project
 from pca_core.types import IGNORE_INDEX, Association, Domain, FeaturePair
 
@@ -16,7 +17,7 @@ Method = Literal["pca", "tsne", "spectral"]
 POINTS = 1400  # of both images together: t-SNE takes seconds
 SEED = 0
 NEIGHBOURS = 15
-VERDICTS = ("cycle-consistent", "cycle breaks", "unlabelled", "not reached")
+VERDICTS = ("cycle-consistent", "cycle breaks", "unlabelled", "not reached", "not mutual")
 """Names of the codes of :func:`sample_verdicts`, in order."""
 
 
@@ -80,16 +81,19 @@ def _draw(classes: np.ndarray, count: int, generator: np.random.Generator) -> np
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def sample_verdicts(sample: PixelSample, association: Association) -> np.ndarray:
-    """(M,) uint8 places in :data:`VERDICTS`.
+def sample_verdicts(sample: PixelSample, association: Association, source_labels: torch.Tensor) -> np.ndarray:
+    """(M,) uint8 places in :data:`VERDICTS`; ``source_labels`` are (h, w) int64.
 
-    A source pixel has the verdict of its own cycle. A target pixel is consistent when a consistent cycle goes over it, breaks
-    when only others do, and is not reached when no source pixel chose it.
+    A source pixel has the verdict of its own cycle. A target pixel has the best of those that go over it: consistent, else not
+    mutual, else it breaks; and it is not reached when no source pixel chose it.
     """
-    source = np.where(association.is_consistent.cpu(), 0, np.where(association.is_labelled.cpu(), 1, 2))
+    names = [VERDICTS.index(name) for name in render.VERDICTS]
+    source = np.array(names)[render.verdict_map(association, source_labels).ravel()]
+    goes_to = association.target_index.cpu().numpy()
     target = np.full(association.num_target, VERDICTS.index("not reached"))
-    target[association.target_index.cpu()] = 1
-    target[association.target_index[association.is_consistent].cpu()] = 0
+    target[goes_to] = VERDICTS.index("cycle breaks")
+    for name in ("not mutual", "cycle-consistent"):
+        target[goes_to[source == VERDICTS.index(name)]] = VERDICTS.index(name)
     codes = np.empty(len(sample), np.uint8)
     codes[~sample.is_target] = source[sample.index[~sample.is_target]]
     codes[sample.is_target] = target[sample.index[sample.is_target]]

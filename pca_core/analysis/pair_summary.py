@@ -142,7 +142,7 @@ def make_edges(values: np.ndarray, num_bins: int = 40) -> np.ndarray:
 
 
 def count_by_verdict(values: np.ndarray, verdict: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """(3, B) numbers of values in each bin, a row a code of ``VERDICT_CODES``; what lies beyond counts in the end bins."""
+    """(4, B) numbers of values in each bin, a row a code of ``VERDICT_CODES``; what lies beyond counts in the end bins."""
     inside = np.clip(values, edges[0], edges[-1])
     return np.stack([np.histogram(inside[verdict == code], edges)[0] for code in range(len(VERDICT_CODES))])
 

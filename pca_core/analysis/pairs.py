@@ -18,7 +18,7 @@ from pca_core.types import IGNORE_INDEX
 Flow = Literal["label", "prediction", "cycle"]
 Truth = Literal["any", "right", "wrong"]
 PLASTIC = 1.32471795724474602596
-VERDICT_CODES: tuple[Verdict, ...] = ("inconsistent", "consistent", "unlabelled")
+VERDICT_CODES: tuple[Verdict, ...] = ("inconsistent", "consistent", "unlabelled", "not_mutual")
 """Verdict of each code, the order of :func:`pca_core.render.verdict_map`."""
 
 
@@ -125,7 +125,7 @@ def list_pairs(analysis: PairAnalysis, keep: PairFilter | None = None) -> PixelP
         match_label=None if pair.target_labels is None else _ids(pair.target_labels)[target_index],
         match_prediction=None if pair.target_prediction is None else _ids(pair.target_prediction)[target_index],
         return_class=own_class[return_index],
-        verdict=verdict_map(found).ravel(),
+        verdict=verdict_map(found, pair.source_labels).ravel(),
         source_size=found.source_size,
     )
     return pairs if keep is None else filter_pairs(pairs, keep)

@@ -20,14 +20,14 @@ def _describe_source(trace: PixelTrace, class_names: Sequence[str]) -> str:
     way_back, own = trace.way_back, _name(trace.label, class_names)
     path = (
         f"Source pixel ({trace.row}, {trace.column}) goes to target pixel ({trace.match.row}, {trace.match.column}), "
-        f"{trace.match.times_uniform:.1f}× chance, and comes back to ({way_back.row}, {way_back.column})"
+        f"{trace.match.times_uniform:.1f}× uniform, and comes back to ({way_back.row}, {way_back.column})"
     )
     if trace.verdict == "unlabelled":
         return f"{path}. It has no label, so its cycle cannot be judged and the loss ignores it."
     if trace.verdict == "consistent":
         where = "to the very same pixel" if way_back.index == trace.index else f"on its own class, {own}"
         return f"{path}: {where}. The pair is cycle-consistent and is strengthened{_truth(trace, class_names)}."
-    if trace.is_only_not_mutual:
+    if trace.verdict == "not_mutual":
         return f"{path}: on its own class, {own}, but not on itself. Mutual association ignores the pair."
     return (
         f"{path}: it left as {own} and returned as {_name(way_back.label, class_names)}. The cycle breaks; the loss ignores it."

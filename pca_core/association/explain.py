@@ -121,8 +121,9 @@ def _verdict(analysis: PairAnalysis, index: int, return_index: int) -> Verdict:
     label_S = analysis.label_S
     if label_S[index] == IGNORE_INDEX:
         return "unlabelled"
-    closes = return_index == index if analysis.config.mutual else bool(label_S[return_index] == label_S[index])
-    return "consistent" if closes else "inconsistent"
+    if label_S[return_index] != label_S[index]:
+        return "inconsistent"
+    return "not_mutual" if analysis.config.mutual and return_index != index else "consistent"
 
 
 def _map(values_N: Tensor, size: tuple[int, int]) -> np.ndarray:

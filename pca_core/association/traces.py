@@ -9,7 +9,8 @@ import numpy as np
 
 from pca_core.types import Domain, Level
 
-Verdict = Literal["consistent", "inconsistent", "unlabelled"]
+Verdict = Literal["consistent", "inconsistent", "unlabelled", "not_mutual"]
+"""How a cycle ends; ``not_mutual``: on the own class but not on the pixel itself, which mutual association asks for."""
 StageName = Literal["cosine", "normalised", "aggregated", "prediction"]
 
 
@@ -93,11 +94,6 @@ class Trace(Pixel):
     def way_back(self) -> Candidate:
         """The source pixel where the way back ends."""
         return self.returns[0]
-
-    @property
-    def is_only_not_mutual(self) -> bool:
-        """Whether the cycle ends on the own class, and only mutual association, which asks for the pixel itself, ignores it."""
-        return self.verdict == "inconsistent" and self.label is not None and self.way_back.label == self.label
 
     @property
     def aggregation_times_uniform(self) -> np.ndarray:

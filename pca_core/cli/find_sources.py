@@ -160,7 +160,7 @@ def describe(facts: dict[str, Any]) -> str:
     least = facts["least_similarity"]
     lines = [
         f"Looked at {facts['num_looked_at']} of {facts['num_images']} source images; "
-        + ("any closed cycle counts." if least is None else f"a match counts from similarity {least:.3f}."),
+        + ("any cycle-consistent match counts." if least is None else f"a match counts from similarity {least:.3f}."),
         "  support  reached  source",
     ]
     lines += [f"  {row['support']:7.1%}  {row['reached']:7.1%}  {row['name']}" for row in facts["ranking"][:SHOWN]]

@@ -73,7 +73,7 @@ def association_pictures(analysis: PairAnalysis, source: np.ndarray, target: np.
     """PNG overlays by name: verdicts, predictions of both sides, hubs of the target, pairs as lines."""
     pair, found = analysis.pair, analysis.association
     pictures = {
-        "source_verdicts": render.overlay_verdicts(source, found),
+        "source_verdicts": render.overlay_verdicts(source, found, pair.source_labels),
         "target_hubness": render.overlay_hubness(target, found),
         "pairs": render.draw_pairs(source, target, found, pair.source_labels.cpu().numpy(), space),
     }

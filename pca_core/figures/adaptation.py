@@ -63,7 +63,7 @@ def draw_net_scores(scores: Sequence[NetScore], space: LabelSpace, num_images: i
 
 
 def draw_run(records: Sequence[dict], title: str) -> Figure:
-    """Loss terms as shares of their first value, and cycle rate, coverage and mIoU over the steps.
+    """Loss terms as shares of their first value, and cycle-consistency rate, coverage and mIoU over the steps.
 
     Args:
         records: Of :meth:`pca_core.runs.Run.read_metrics`.

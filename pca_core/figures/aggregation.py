@@ -49,12 +49,12 @@ def draw_alpha(view: View) -> Figure:
     )
     axes = figure.subplots()
     curves = {
-        "closed cycles": [one.rate for one in effects],
+        "cycle-consistent": [one.rate for one in effects],
         "coverage": [one.coverage for one in effects],
         "matches that flip": [one.flips for one in effects],
     }
     if effects[0].correct_rate is not None:
-        curves["correct among closed"] = [one.correct_rate for one in effects]
+        curves["correct among cycle-consistent"] = [one.correct_rate for one in effects]
     for colour, (name, values) in zip(COLOURS, curves.items(), strict=False):
         axes.plot(ALPHAS, [100 * value for value in values], "o-", color=colour, ms=3, lw=1.2, label=name)
     axes.set_xlabel("α")

@@ -18,7 +18,7 @@ from pca_core.figures.drawing import (
 )
 from pca_core.figures.style import WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
-from pca_core.render import COVERAGE, UNLABELLED, VERDICTS, hubness_map, verdict_map
+from pca_core.render import COVERAGE, UNLABELLED, VERDICTS, hubness_map, list_verdicts, verdict_map
 
 GAP = 12  # pixels between the two images
 FLOW_AXES = {
@@ -39,7 +39,8 @@ def draw_maps(view: View) -> Figure:
     figure = new_figure(width, 2 * (image_height(width, 2, view.source.image, view.target.image) + 0.5), caption)
     (verdict, coverage), (margin, hubs) = figure.subplots(2, 2)
     show_image(verdict, view.source.image, "Source: verdict")
-    lay_codes(verdict, view.source.image, verdict_map(found), VERDICTS)
+    codes = verdict_map(found, view.analysis.pair.source_labels)
+    lay_codes(verdict, view.source.image, codes, list_verdicts(codes))
     show_image(coverage, view.target.image, "Target: coverage")
     lay_codes(coverage, view.target.image, coverage_map(found), COVERAGE)
     show_image(margin, view.source.image, "Source: margin")
@@ -55,7 +56,11 @@ def draw_pairs(view: View) -> Figure:
     switches = view.switches
     pairs = view.pairs
     drawn = thin_pairs(pairs, switches.lines)
-    means = "Blue-green cycles close, orange ones break." if switches.line_colour == "verdict" else "Colour: class of i."
+    means = (
+        "Blue-green cycles close, orange ones break" + (", yellow ones are not mutual." if view.analysis.config.mutual else ".")
+        if switches.line_colour == "verdict"
+        else "Colour: class of i."
+    )
     caption = (
         f"{len(drawn):,} of {len(pairs):,} pairs that pass the filter ({len(view.analysis.association.target_index):,} in all), "
         f"spread evenly. {means} {view.describe_config()}."
@@ -98,7 +103,7 @@ def draw_histograms(view: View) -> Figure:
         edges = make_edges(values)
         counts = count_by_verdict(values, pairs.verdict, edges)
         below = np.zeros(len(edges) - 1)
-        for name, colour, row in zip(VERDICTS, VERDICTS.values(), counts, strict=True):
+        for (name, colour), row in zip(list_verdicts(pairs.verdict).items(), counts, strict=False):
             axes.bar(edges[:-1], row, np.diff(edges), below, align="edge", color=np.array(colour) / 255, label=name)
             below += row
         axes.set_xlabel(title)

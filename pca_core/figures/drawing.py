@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from pca_core.association import row_shares
 from pca_core.data import colorize
 from pca_core.figures.style import INK
+from pca_core.render import NO_PIXELS
 from pca_core.types import LabelSpace
 
 BLUE, ORANGE = "#0a8fb0", "#d1560f"  # cycles that close and that break, as on the screen but for white paper
@@ -180,6 +181,8 @@ def show_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], title: str
     """(K, K) counts as shares of rows, told in the cells."""
     shares = row_shares(counts)
     axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
+    for row in np.flatnonzero(counts.sum(1) == 0):
+        axes.text((len(names) - 1) / 2, row, NO_PIXELS, ha="center", va="center", fontsize=4.8, color=INK)
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
             ink = INK if share > 0.6 else "white"

@@ -13,6 +13,7 @@ from pca_core.figures.style import INK, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
 
 CLAIMS_DRAWN = 40
+STAGE_ENDS = {"consistent": "closes", "inconsistent": "breaks", "not_mutual": "not mutual", "unlabelled": "j*"}
 STAGE_TITLES = {
     "cosine": "Cosine of the features",
     "normalised": "Contrast-normalised",
@@ -44,7 +45,7 @@ def draw_trace(view: View) -> Figure:
 
 
 def _terms(view: View) -> str:
-    return f"Solid: i → j*. Dotted: the way back. Blue closes, orange does not. {view.describe_config()}."
+    return f"Solid: i → j*. Dotted: the way back. Blue is cycle-consistent, orange is not. {view.describe_config()}."
 
 
 def _draw_source_story(figure: Figure, axes: tuple[Axes, Axes], view: View, trace: PixelTrace) -> None:
@@ -119,4 +120,4 @@ def _draw_stage(axes: Axes, view: View, trace: PixelTrace, stage: Stage) -> None
     lay_values(axes, view.target.image, values.reshape(view.analysis.pair.target_size).float().cpu().numpy(), unit)
     closes = stage.verdict == "consistent"
     spot = centre(stage.match.index, view.analysis.pair.target_size, view.target.image)
-    mark(axes, spot, "closes" if closes else "breaks" if stage.verdict == "inconsistent" else "j*", BLUE if closes else ORANGE)
+    mark(axes, spot, STAGE_ENDS[stage.verdict], BLUE if closes else ORANGE)

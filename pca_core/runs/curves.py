@@ -39,7 +39,7 @@ def trace_losses(records: Sequence[dict[str, Any]]) -> list[Curve]:
 
 
 def trace_shares(records: Sequence[dict[str, Any]]) -> list[Curve]:
-    """Cycle rate and coverage of the batch at each level, and mIoU of each domain where it was scored."""
+    """Cycle-consistency rate and coverage of the batch at each level, and mIoU of each domain where it was scored."""
 
     def read(number: str) -> Callable[[dict, str], float | None]:
         return lambda record, level: 100 * record["association"][level][number] if level in record["association"] else None

@@ -40,7 +40,7 @@ def of_core(analysis, alpha: float) -> dict[str, str]:
         "Reach": f"{reach.pulled:.1%}".replace("100.0%", "100%"),
         "Spread": f"{reach.spread:.1%}",
         "Flips": f"{effect.flips:.1%}",
-        "Closed cycles": f"{effect.rate:.1%}",
+        "Cycle-consistent": f"{effect.rate:.1%}",
         "Coverage": f"{effect.coverage:.1%}",
     }
 

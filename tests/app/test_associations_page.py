@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from streamlit.testing.v1 import AppTest
 
+from app.figures.flow import clickable_flow
 from app.layers.associations import pair_lines
 from app.state.session import Choice
 from app.views.changes import describe_change
+from app.views.tables import show_margin
 from pca_core.analysis.pairs import list_pairs, thin_pairs
 from pca_core.association import PairAnalysis
 from pca_core.data import LABEL_SPACES, encode_jpeg
+from pca_core.figures.drawing import show_matrix
+from pca_core.render import NO_PIXELS
 from pca_core.types import FeaturePair
 from tests.app.pages import change, open_page
 from tests.app.test_pages import metric, picture, sentences
@@ -50,6 +56,14 @@ def test_a_change_that_rounds_to_nothing_is_neither_better_nor_worse(change, sho
     assert keywords["delta"] == shown
     assert keywords["delta_color"] == ("off" if float(shown) == 0 else "inverse")
     assert ("delta_arrow" in keywords) == (float(shown) == 0)
+
+
+@pytest.mark.parametrize(
+    ("margin", "shown"),
+    [(0.04427, "0.0443"), (0.001, "0.0010"), (0.000123, "0.00012"), (3.21e-6, "3.2e-06"), (0.0, "0"), (float("inf"), "–")],
+)
+def test_a_tiny_margin_is_no_zero(margin, shown):
+    assert show_margin(margin) == shown
 
 
 def test_few_lines_are_clear_and_thousands_hide_nothing():
@@ -97,6 +111,14 @@ def test_verdicts_share_out_the_pairs(associations):
     assert numbers[0] == int(metric(associations, "Pairs").replace(",", ""))
 
 
+def test_opens_on_a_telling_pair_and_says_so(associations):
+    assert any(
+        "For a start, one telling pair" in item.value and "goes to target pixel" in item.value for item in associations.caption
+    )
+    pinned = open_page("associations", pixel="source-4000")
+    assert not any("For a start" in item.value for item in pinned.caption)
+
+
 def test_every_filter_narrows(associations):
     before = number_passing(associations)
     for widget, value in (
@@ -130,6 +152,16 @@ def test_a_cell_of_the_address_lists_its_pairs():
     assert number_passing(app) == 8192
 
 
+def test_a_class_without_pixels_says_so_in_its_row():
+    counts = np.array([[2, 0], [0, 0]])
+    figure = clickable_flow(counts, ["road", "car"], "Match", None)
+    assert [(note.y, note.text) for note in figure.layout.annotations] == [(1, NO_PIXELS)]
+    assert figure.data[1].text[2:] == (NO_PIXELS, NO_PIXELS)
+    axes = Figure().subplots()
+    show_matrix(axes, counts, ["road", "car"], "", "")
+    assert [text.get_text() for text in axes.texts] == [NO_PIXELS, "100%"]
+
+
 @pytest.mark.parametrize("cell", ["", "1", "99-0", "a-b", "1-2-3", "-1-0", "9" * 5000])
 def test_what_is_no_cell_is_none(cell):
     assert number_passing(open_page("associations", pairs_cell=cell)) == 8192
@@ -147,7 +179,7 @@ def test_every_tab_shows_its_own():
     assert tables[1][0][:4] == ["Class", "pixels", "share", "rate"]
     switches = next(item.value for item in app.dataframe)
     assert list(switches["Setting"]) == ["now", *reference(app)]
-    assert switches["Closed cycles"][0] == metric(app, "Closed cycles")
+    assert switches["Cycle-consistent"][0] == metric(app, "Cycle-consistent")
 
 
 def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path):
@@ -162,3 +194,18 @@ def test_a_target_without_labels_says_what_they_would_add(associations, tmp_path
     assert number_passing(associations) == 8192
     assert any("With target labels" in item.value for item in associations.caption)
     assert associations.segmented_control(key="pairs_flow").options == ["Match, by prediction", "After the cycle"]
+
+
+def test_mutual_only_tells_what_breaks_from_what_is_not_mutual():
+    app = open_page("associations", mutual="True", pairs_verdict="not_mutual", pairs_tab="0")
+    assert 0 < number_passing(app) < 8192
+    table = next(item.value for item in app.dataframe if "Cycle" in item.value)
+    assert set(table["Cycle"]) == {"✗ not mutual"}
+    assert (table["After the cycle"] == table["Label"]).all()
+    app.segmented_control(key="pairs_verdict").set_value("inconsistent").run()
+    table = next(item.value for item in app.dataframe if "Cycle" in item.value)
+    assert (table["After the cycle"] != table["Label"]).all()
+    app.segmented_control(key="pairs_verdict").set_value("not_mutual").run()
+    app.toggle(key="mutual").set_value(False).run()  # there is no such verdict any more
+    assert not app.exception
+    assert number_passing(app) == 8192

@@ -9,6 +9,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from app.layers.maps import format_ends
 from app.state import cache
 from app.state.session import BUILT_IN
 from app.state.uploads import Upload
@@ -38,6 +39,22 @@ def sentences(app: AppTest) -> str:
     return " ".join(item.value for item in [*app.error, *app.warning])
 
 
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.0611, 0.93), ("0.061", "0.930")),
+        ((-0.5, 1.0), ("−0.500", "1.000")),
+        ((-8.91234, -0.00001), ("−8.912", "0.000")),
+        ((0, 65), ("0", "65")),
+        ((0.4, 432.04), ("0.4", "432.0")),
+        ((0.4, 1234.5), ("0", "1,234")),
+        ((0.0, 3.21e-6), ("0.00e+00", "3.21e−06")),
+    ],
+)
+def test_both_ends_of_a_legend_have_as_many_decimals(ends, shown):
+    assert format_ends(*ends) == shown
+
+
 def test_trace_tells_a_story_at_once(trace):
     assert 0 < float(metric(trace, "Cycle-consistent").rstrip("%")) <= 100
     assert any("goes to target pixel" in item.value for item in trace.markdown)
@@ -56,6 +73,24 @@ def test_controls_reach_the_core(trace):
     trace.slider(key="alpha").set_value(0.0).run()
     assert metric(trace, "Coverage") != before["Coverage"]
     assert not trace.exception
+
+
+def test_the_list_of_candidates_says_what_k_does(trace):
+    words = " ".join(item.value for item in trace.caption)
+    assert "The 5 most similar target pixels. With k = 1 only the first may be the match" in words
+    trace.number_input(key="top_k").set_value(7).run()
+    words = " ".join(item.value for item in trace.caption)
+    assert "The 7 most similar target pixels. The match j\\* is the first among k = 7" in words
+
+
+def test_a_target_pixel_that_nobody_claims_shows_the_nearest_source_pixels(trace):
+    trace.session_state["pixel"] = ("target", 4000)
+    trace.run()
+    assert not trace.exception
+    assert any("These source pixels resemble it most" in item.value for item in trace.caption)
+    nearest, leads_back = (item.value for item in trace.dataframe)
+    assert nearest.equals(leads_back)
+    assert len(nearest) == 5
 
 
 def test_a_missing_checkpoint_file_is_one_sentence_with_a_way_out(trace):

@@ -67,7 +67,7 @@ def test_what_was_set_by_hand_comes_back_elsewhere(new_page, serve):
     page.goto(f"{serve(MAIN)}/associations?{ask(**SHARED)}")
     page.wait_for_selector(READY, timeout=60_000)
     before = state(page)
-    page.locator(".st-key-pairs_verdict").get_by_text("Closed", exact=True).click()
+    page.locator(".st-key-pairs_verdict").get_by_text("Consistent", exact=True).click()
     page.wait_for_function("location.search.includes('pairs_verdict=consistent')", timeout=20_000)
     page.get_by_role("tab", name="Class by class").click()
     page.wait_for_function("location.search.includes('pairs_tab=2')", timeout=20_000)

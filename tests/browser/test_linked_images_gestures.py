@@ -153,7 +153,7 @@ def test_as_many_lines_as_pass_the_filter_are_drawn(page, serve, analysis):
     pairs = list_pairs(analysis)
     broken = filter_pairs(pairs, PairFilter(verdicts=("inconsistent",)))
     assert 200 < len(broken) < 1000
-    choose(page, "pairs_verdict", "Broken")
+    choose(page, "pairs_verdict", "Breaks")
     wait_for_lines(page, len(broken))
     assert f"cycle breaks {len(broken)}" in page.locator(".li-key").inner_text()
     choose(page, "pairs_lines", "200")

@@ -61,7 +61,9 @@ def read_legend(page, side: str) -> tuple[float, float]:
     """The two ends of the colour bar in sight; no other legend is."""
     shown = [text for text in page.locator(f".li-layers[data-side={side}] .li-legend:visible").all_inner_texts() if text]
     assert len(shown) == 1
-    return tuple(float(number.replace("−", "-")) for number in re.findall(r"[−-]?\d+\.?\d*", shown[0])[:2])
+    ends = re.findall(r"[−-]?\d+\.?\d*", shown[0])[:2]
+    assert len({len(number.partition(".")[2]) for number in ends}) == 1  # as many decimals
+    return tuple(float(number.replace("−", "-")) for number in ends)
 
 
 def exact_row(analysis: PairAnalysis, side: str, index: int) -> np.ndarray:

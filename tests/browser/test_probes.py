@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.views.tables import show_margin
 from pca_core import explain_pixel
 from tests.browser.test_trace_page import MAIN, click_pixel, open_trace, verdict
 
@@ -37,7 +38,7 @@ def test_probes_tell_what_the_core_tells_and_survive_a_page_and_a_link(page, new
         told = row(page, place)
         assert f"({trace.match.row}, {trace.match.column})" in told
         assert f"({trace.way_back.row}, {trace.way_back.column})" in told
-        assert f"{trace.margin:.4f}" in told
+        assert show_margin(trace.margin) in told
         assert f"{trace.soft_cycle:.0%}" in told
     assert "left one" in row(page, 0)
     page.get_by_role("link", name="Associations").click()

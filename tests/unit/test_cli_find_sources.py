@@ -59,7 +59,7 @@ def test_in_words_with_a_picture(world, tmp_path, capsys):
     assert text.strip().endswith(f"Wrote {out}.")
     assert np.ptp(read_image(out)) > 200
     assert main(find_arguments(world, "--out", out, "--include", "1")) == 0
-    assert "any closed cycle counts" in capsys.readouterr().out
+    assert "any cycle-consistent match counts" in capsys.readouterr().out
 
 
 def test_broken_sources_are_skipped_and_told(copy, capsys):

@@ -18,7 +18,7 @@ def describe(pair, index, side="source", **options) -> str:
 def test_a_source_pixel_in_words():
     pair = plane_pair((0, 1.5, 90, 45), (1, 91, 180), (0, 0, 1, 255))
     broken = replace(pair, source_labels=labels(2, 0, 1, 255))
-    start = "Source pixel (0, 0) goes to target pixel (0, 0), 2.0× chance, and comes back to (0, 1): "
+    start = "Source pixel (0, 0) goes to target pixel (0, 0), 2.0× uniform, and comes back to (0, 1): "
     assert describe(pair, 0) == start + "on its own class, road. The pair is cycle-consistent and is strengthened."
     assert describe(broken, 0) == start + "it left as car and returned as road. The cycle breaks; the loss ignores it."
     own_class_only = "on its own class, road, but not on itself. Mutual association ignores the pair."

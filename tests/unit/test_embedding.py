@@ -82,17 +82,24 @@ def test_predictions_stand_in_for_missing_labels(pair):
 def test_verdicts_are_those_of_the_traces(pair, config):
     analysis = PairAnalysis(pair, config)
     sample = sample_pixels(pair)
-    codes = sample_verdicts(sample, analysis.association)
-    names = {"consistent": "cycle-consistent", "inconsistent": "cycle breaks", "unlabelled": "unlabelled"}
+    codes = sample_verdicts(sample, analysis.association, pair.source_labels)
+    names = {
+        "consistent": "cycle-consistent",
+        "inconsistent": "cycle breaks",
+        "unlabelled": "unlabelled",
+        "not_mutual": "not mutual",
+    }
     for place, code in enumerate(codes):
         if sample.is_target[place]:
             claims = explain_pixel(analysis, int(sample.index[place]), "target").claims
-            closed = any(claim.verdict == "consistent" for claim in claims)
-            expected = "cycle-consistent" if closed else "cycle breaks" if claims else "not reached"
+            ends = {claim.verdict for claim in claims}
+            best = next((one for one in ("consistent", "not_mutual") if one in ends), "inconsistent")
+            expected = names[best] if claims else "not reached"
         else:
             expected = names[explain_pixel(analysis, int(sample.index[place])).verdict]
         assert VERDICTS[code] == expected
     assert {VERDICTS[code] for code in codes} >= {"cycle-consistent", "cycle breaks", "unlabelled"}
+    assert ("not mutual" in {VERDICTS[code] for code in codes}) == config.mutual
 
 
 def test_selected_pixels_are_counted_by_class(pair):

@@ -73,7 +73,7 @@ def look(**changes) -> Health:
         ([look(), look(retention=80.0)], "Only 80 % of the held-out source mIoU"),
         ([look(), look(entropy=0.2, rate=0.8)], "surer while fewer cycles close"),
         ([look(), look(entropy=0.2)], None),
-        ([look()] * 5, "Neither neighbourhood density nor cycle rate has moved"),
+        ([look()] * 5, "Neither neighbourhood density nor cycle-consistency rate moved"),
         ([look(), look(), look(snd=5.0), look(snd=5.3), look(snd=5.6)], None),
     ],
 )

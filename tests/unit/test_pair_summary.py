@@ -122,14 +122,14 @@ def test_histograms_hold_every_pair_under_its_verdict(analysis):
     pairs = list_pairs(analysis)
     for values in (pairs.similarity, pairs.margin):
         counts = count_by_verdict(values, pairs.verdict, make_edges(values, 10))
-        assert counts.shape == (3, 10)
-        assert counts.sum(1).tolist() == [(pairs.verdict == code).sum() for code in range(3)]
+        assert counts.shape == (4, 10)
+        assert counts.sum(1).tolist() == [(pairs.verdict == code).sum() for code in range(4)]
 
 
 def test_a_histogram_by_hand():
     values, verdict = np.array([0.1, 0.1, 0.6, 5.0, np.inf]), np.array([0, 1, 1, 1, 2])
     counts = count_by_verdict(values, verdict, np.array([0.0, 0.5, 1.0]))
-    assert counts.tolist() == [[1, 0], [1, 2], [0, 1]]
+    assert counts.tolist() == [[1, 0], [1, 2], [0, 1], [0, 0]]
 
 
 @pytest.mark.parametrize("values", [np.full(5, 0.3), np.full(4, np.inf), np.zeros(0)], ids=["one value", "infinite", "none"])

@@ -39,7 +39,7 @@ def blend(colour, opacity=0.6):
 def test_verdicts_have_their_colours_in_their_cells():
     found = associate(at(0, 1, 2, 90), at(1, 91, 180), labels(0, 0, 1, 255), AssociationConfig(alpha=0.0))
     found = replace(found, source_size=(2, 2))
-    picture = render.overlay_verdicts(GREY, found)
+    picture = render.overlay_verdicts(GREY, found, labels(0, 0, 1, 255))
     expected = [render.CONSISTENT, render.CONSISTENT, render.INCONSISTENT, render.UNLABELLED]
     for index, colour in enumerate(expected):
         pixels = cell(picture, *divmod(index, 2), (2, 2))
@@ -71,9 +71,19 @@ def test_scaled_values_by_hand():
 
 def test_maps_of_an_association():
     found = associate(at(0, 1, 2, 90), at(1, 91, 180), labels(0, 0, 1, 255), AssociationConfig(alpha=0.0))
-    names = list(render.VERDICTS)
-    assert [names[code] for code in render.verdict_map(found)[0]] == [names[1], names[1], "cycle breaks", "unlabelled"]
+    ids, names = labels(0, 0, 1, 255), list(render.VERDICTS)
+    codes = render.verdict_map(found, ids)
+    assert [names[code] for code in codes[0]] == [names[1], names[1], "cycle breaks", "unlabelled"]
+    assert list(render.list_verdicts(codes)) == names[:3]
     assert render.hubness_map(found).tolist() == [[3, 1, 0]]
+
+
+def test_what_is_merely_not_mutual_does_not_break():
+    ids, names = labels(0, 0, 1, 255), list(render.VERDICTS)
+    found = associate(at(0, 1, 2, 90), at(1, 91, 180), ids, AssociationConfig(alpha=0.0, mutual=True))
+    codes = render.verdict_map(found, ids)
+    assert [names[code] for code in codes[0]] == ["not mutual", "cycle-consistent", "cycle breaks", "unlabelled"]
+    assert list(render.list_verdicts(codes)) == names
 
 
 def test_no_opacity_shows_the_image_and_a_constant_map_is_no_crash():
@@ -174,7 +184,9 @@ def test_pictures_are_png_of_the_size_of_their_image(analysis, pair):
         "target_prediction": ("PNG", (80, 50)),
         "pairs": ("PNG", (90 + render.GAP + 96, 60)),
     }
-    np.testing.assert_array_equal(pictures["source_verdicts"], render.overlay_verdicts(GREY, analysis.association))
+    np.testing.assert_array_equal(
+        pictures["source_verdicts"], render.overlay_verdicts(GREY, analysis.association, analysis.pair.source_labels)
+    )
     bare = PairAnalysis(replace(pair, source_probabilities=None))
     assert set(association_pictures(bare, GREY, target, SPACE)) == set(pictures) - {"source_prediction"}
 

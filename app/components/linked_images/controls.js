@@ -140,7 +140,7 @@ function describeValue(pane, layer, row, column) {
   if (layer.names.length) return `${layer.title}: ${layer.names[value] ?? "none"}`;
   if (!layer.range || layer.colours[4 * value + 3] === 0) return "";
   const [low, high] = layer.range;
-  return `${layer.title} ${(low + (value / 255) * (high - low)).toPrecision(2)}`;
+  return `${layer.title} ${formatEnds(low, high, [low + (value / 255) * (high - low)])[0]}`;
 }
 
 // A screen reader hears where the cursor rests, not each pixel on the way.
@@ -202,12 +202,12 @@ function showKey(state) {
     const link = links.find((other) => other.kind === kind);
     if (link) entries.push(keyEntry(label, STROKES[kind], STROKES[kind].dash[agreement(link)]));
   }
-  for (const [isConsistent, label] of [[true, "consistent"], [false, "inconsistent"]]) {
+  for (const [isConsistent, label] of [[true, "cycle-consistent"], [false, "not cycle-consistent"]]) {
     if (!links.some((link) => !NEUTRAL_KINDS.has(link.kind) && link.consistent === isConsistent)) continue;
     const entry = element("span", "li-entry");
     const swatch = element("span", "li-swatch");
-    swatch.style.background = INK[label];
-    entry.append(swatch, element("span", "", label));
+    swatch.style.background = INK[isConsistent ? "consistent" : "inconsistent"];
+    entry.append(swatch, element("span", "", state.overlay.lines ? `pinned: ${label}` : label));
     entries.push(entry);
   }
   entries.push(...lineEntries(state.overlay.lines));

@@ -82,8 +82,18 @@ function showLiveLegend(state, pane) {
   legends.classList.toggle("is-live", isShown);
   if (!isShown) return;
   const [low, , high] = legends.lastElementChild.children;
-  low.textContent = live.row.low.toPrecision(3);
-  high.textContent = `${live.row.high.toPrecision(3)} ${unitOf(live)}`;
+  const [first, last] = formatEnds(live.row.low, live.row.high);
+  low.textContent = first;
+  high.textContent = `${last} ${unitOf(live)}`;
+}
+
+// Both ends of a legend with as many decimals as each other, as `format_ends` of maps.py writes those of the pinned pixel.
+function formatEnds(low, high, values = [low, high]) {
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  if (largest > 0 && largest < 0.01) return values.map((value) => value.toExponential(2).replaceAll("-", "−"));
+  const decimals = largest >= 1000 ? 0 : largest >= 100 ? 1 : 3;
+  const form = { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: "negative" };
+  return values.map((value) => value.toLocaleString("en-US", form).replace("-", "−"));
 }
 
 function buildLiveLegend(state) {
@@ -150,7 +160,7 @@ const unitOf = (live) => (live.features.level === "feature" ? "cosine" : "−KL"
 function describeLive(state, pane) {
   const { live } = state;
   if (!live || live.side === pane.side) return "";
-  return `most similar: ${describePlace(pane, live.match)} · ${unitOf(live)} ${live.row.high.toFixed(3)}`;
+  return `most similar: ${describePlace(pane, live.match)} · ${unitOf(live)} ${formatEnds(live.row.low, live.row.high)[1]}`;
 }
 
 // --- the switch and its fidelity -------------------------------------------------------------------------------
