@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, stop_without
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "15"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 LONG_SECONDS = int(os.environ.get("FUZZ_SECONDS_LONG", "600"))
 
 
