@@ -25,7 +25,7 @@ def value_layer(
 ) -> Layer:
     """A float map in viridis, scaled to ``limits`` or else its own range, which is in the legend."""
     low, high = limits or (float(values.min()), float(values.max()))
-    first, last = format_ends(low, high)
+    first, last = (f"{end:.3g}" for end in (low, high)) if is_log else format_ends(low, high)
     legend = (first, f"{last} {unit}" + (" (log scale)" if is_log else ""))
     return Layer(
         name,
@@ -38,7 +38,7 @@ def value_layer(
 
 
 def format_ends(low: float, high: float) -> tuple[str, str]:
-    """Both ends of a legend with as many decimals as each other, whatever they are: ``formatEnds`` of live.js does the same."""
+    """Both ends of a linear legend with as many decimals as each other: ``formatEnds`` of live.js does the same."""
     largest = max(abs(low), abs(high))
     if 0 < largest < 0.01:
         return _minus(f"{low:.2e}"), _minus(f"{high:.2e}")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app.layers.maps import format_ends
+from app.layers.maps import format_ends, value_layer
 from app.state import cache
 from app.state.session import BUILT_IN
 from app.state.uploads import Upload
@@ -53,6 +53,11 @@ def sentences(app: AppTest) -> str:
 )
 def test_both_ends_of_a_legend_have_as_many_decimals(ends, shown):
     assert format_ends(*ends) == shown
+
+
+def test_a_logarithmic_legend_has_as_many_digits_at_both_ends():
+    layer = value_layer("loan", "Loan", "target", np.geomspace(0.0365, 10.84, 12).reshape(3, 4), "× even share", is_log=True)
+    assert layer.legend == ("0.0365", "10.8 × even share (log scale)")
 
 
 def test_trace_tells_a_story_at_once(trace):
