@@ -76,6 +76,7 @@ def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Str
         active_layer=active_layer,
         scene=scene,
         opacity=opacity,
+        is_mutual=pair.analysis.config.mutual,
         on_pixel=lambda event: pin((event.side, event.index)),
         on_clear=lambda: pin(None),
         on_undo=_undo,

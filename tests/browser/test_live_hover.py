@@ -102,6 +102,20 @@ def test_the_map_under_the_cursor_is_the_exact_one(page, serve, analysis, level)
         assert (low, high) == pytest.approx((exact.min(), exact.max()), rel=6e-3, abs=6e-3)
 
 
+def test_the_cycle_under_the_cursor_is_judged_as_the_switch_says(page, serve, analysis):
+    mutual = analysis.with_config(replace(analysis.config, mutual=True)).association
+    only_not_mutual = int((analysis.association.is_consistent & ~mutual.is_consistent).nonzero()[0])
+    broken = int((~analysis.association.is_consistent & analysis.association.is_labelled).nonzero()[0])
+    grid = analysis.pair.source_size
+    for address, verdict in (("/", "consistent"), ("/?mutual=True", "inconsistent")):
+        open_live(page, serve(MAIN) + address)
+        for index, expected in ((only_not_mutual, verdict), (broken, "inconsistent")):
+            hover(page, "source", index, grid)
+            assert page.locator(".li-root").get_attribute("data-verdict") == expected
+    hover(page, "source", int(mutual.is_consistent.nonzero()[0]), grid)
+    assert page.locator(".li-root").get_attribute("data-verdict") == "consistent"
+
+
 def test_the_map_is_exact_when_zoomed_at_two_device_pixels(new_page, serve, analysis):
     page = new_page(device_scale_factor=2)
     open_live(page, serve(MAIN))

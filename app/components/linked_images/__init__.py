@@ -108,6 +108,7 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
     active_layer: Mapping[Side, str | None] | None = None,
     scene: str = "",
     opacity: float = 0.6,
+    is_mutual: bool = False,
     on_pixel: Callable[[PixelEvent], None] | None = None,
     on_clear: Callable[[], None] | None = None,
     on_undo: Callable[[], None] | None = None,
@@ -130,6 +131,7 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
             differs from the previous run of the same scene.
         scene: What kind of picture this is, e.g. on which side the pixel lies: the browser keeps a choice of layers for each.
         opacity: Of the layers, 0-1, at first; the reader's slider wins afterwards until this value changes.
+        is_mutual: Whether a cycle counts only when it ends on the very pixel it began on; for the cycle under the cursor.
         on_pixel: Called with each click before the script runs, like every Streamlit callback.
         on_clear: Called when a person pressed Escape.
         on_undo: Called when a person pressed Z.
@@ -158,6 +160,7 @@ def linked_images(  # noqa: PLR0913 (a mount takes everything by keyword, like S
         opacity=opacity,
         reports_layer=on_layer is not None,
         takes_regions=on_region is not None,
+        is_mutual=is_mutual,
     )
 
     receivers = make_receivers(

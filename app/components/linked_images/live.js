@@ -49,17 +49,21 @@ function findLive(state) {
   if (!spot || !state.features || !isLiveWanted) return null;
   const { side, index } = spot;
   const { live, features } = state;
-  if (live && live.features === features && live.side === side && live.index === index) return live;
+  const isMutual = Boolean(state.overlay?.isMutual);
+  const isKnown = live && live.features === features && live.side === side && live.index === index;
+  if (isKnown && live.isMutual === isMutual) return live;
   const row = similarityRow(features, side, index);
   const home = similarityRow(features, otherSide(side), row.best).best;
-  return { features, side, index, row, match: row.best, home, verdict: liveVerdict(state, side, index, home) };
+  const verdict = liveVerdict(state, side, index, home, isMutual);
+  return { features, isMutual, side, index, row, match: row.best, home, verdict };
 }
 
-// A cycle is judged from a source pixel, by the labels of the source.
-function liveVerdict(state, side, index, home) {
+// A cycle is judged from a source pixel, by the labels of the source; with mutual association it must end where it began.
+function liveVerdict(state, side, index, home, isMutual) {
   const { classIds } = state.panes.source.picture;
   if (side !== "source" || !classIds || classIds[index] === UNLABELLED) return "neutral";
-  return classIds[index] === classIds[home] ? "consistent" : "inconsistent";
+  const closes = isMutual ? home === index : classIds[index] === classIds[home];
+  return closes ? "consistent" : "inconsistent";
 }
 
 function updateLive(state) {

@@ -19,6 +19,7 @@ function paint(state, now) {
   state.stale.clear();
   paintWires(state, now);
   state.root.dataset.shown = state.live ? `${state.live.side}-${state.live.index}` : "";
+  state.root.dataset.verdict = state.live?.verdict ?? "";
   if (state.isFresh) {
     state.isFresh = false;
     state.root.dataset.serial = String(Number(state.root.dataset.serial) + 1);

@@ -98,6 +98,7 @@ def pack_overlay(  # noqa: PLR0913 (one keyword for each thing that is drawn)
     opacity: float = 0.6,
     reports_layer: bool = False,
     takes_regions: bool = False,
+    is_mutual: bool = False,
 ) -> bytes:
     """Return the message with everything that is drawn over the images.
 
@@ -129,6 +130,7 @@ def pack_overlay(  # noqa: PLR0913 (one keyword for each thing that is drawn)
         "opacity": min(max(float(opacity), 0.0), 1.0),
         "reportsLayer": reports_layer,
         "takesRegions": takes_regions,
+        "isMutual": is_mutual,
     }
     return sections.pack(header)
 
