@@ -79,7 +79,7 @@ def _objective(config: AdaptationConfig, name: str) -> AdaptationConfig:
         ),
         target_smoothing=two.number_input(
             "Weight, smoothing", 0.0, 1.0, weights.target_smoothing, 0.01, key=f"adapt_smooth {name}",
-            help="Of label smoothing on target predictions; keeps them from collapsing.",
+            help="Of label smoothing on target predictions: sharpens them, flattens those near one class alone.",
         ),
     )  # fmt: skip
     terms = replace(

@@ -19,8 +19,15 @@ function fetchLaterModules() {
   }
 }
 
+// Components live in trees of their own.
+function isPainted() {
+  const hosts = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
+  return hosts.some((host) => host.shadowRoot?.querySelector(".li-root[data-ready=true]"));
+}
+
+const PATIENCE_MS = 60_000; // Images, Adapt and Compare have no such picture
 const untilPainted = setInterval(() => {
-  if (!document.querySelector(".li-root[data-ready=true]")) return;
+  if (!isPainted() && performance.now() < PATIENCE_MS) return;
   clearInterval(untilPainted);
-  setTimeout(() => (window.requestIdleCallback ?? setTimeout)(fetchLaterModules), 1000);
+  setTimeout(fetchLaterModules, 1000);
 }, 250);

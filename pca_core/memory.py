@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
@@ -15,7 +15,8 @@ from pca_core.checks import InputError
 MAX_HALVINGS = 4
 
 _Result = TypeVar("_Result")
-_divisor: ContextVar[int] = ContextVar("divisor of tiles", default=1)
+_divisors: list[int] = []  # of all that is at work: memory that one lacks, others lack too, and autograd has threads of its own
+_lock = threading.Lock()
 _WORDS = ("can't allocate memory", "Insufficient memory", "Cannot allocate memory")  # of torch, OpenCV and the system
 
 
@@ -36,8 +37,8 @@ def release_memory() -> None:
 
 
 def fit_tile(rows: int) -> int:
-    """The rows of a tile that would have had so many, for what is being tried again."""
-    return max(1, rows // _divisor.get())
+    """The rows of a tile that would have had so many: fewer while anything in this process is being tried again."""
+    return max(1, rows // max(_divisors, default=1))
 
 
 def work_within_memory(work: Callable[[], _Result]) -> _Result:
@@ -58,15 +59,18 @@ def work_within_memory(work: Callable[[], _Result]) -> _Result:
         release_memory()
     raise InputError(
         "MEMORY_SHORT",
-        f"Memory ran out, even in tiles a {2**MAX_HALVINGS}th as high. "
+        f"Memory ran out, also with a {2**MAX_HALVINGS}th of the rows at a time. "
         "Choose smaller images, or free memory on this device and try again.",
     )
 
 
 @contextmanager
 def _smaller_tiles(times: int) -> Iterator[None]:
-    token = _divisor.set(_divisor.get() * times)
+    with _lock:
+        divisor = max(_divisors, default=1) * times
+        _divisors.append(divisor)
     try:
         yield
     finally:
-        _divisor.reset(token)
+        with _lock:
+            _divisors.remove(divisor)

@@ -38,7 +38,7 @@ def value_layer(
 
 
 def format_ends(low: float, high: float) -> tuple[str, str]:
-    """Both ends of a linear legend with as many decimals as each other: ``formatEnds`` of live.js does the same."""
+    """Both ends of a linear legend with as many decimals as each other, as ``formatEnds`` of live.js does for a hover."""
     largest = max(abs(low), abs(high))
     if 0 < largest < 0.01:
         return _minus(f"{low:.2e}"), _minus(f"{high:.2e}")

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
 POOLINGS = (1, 2, 4)  # feature pixels averaged along each side where memory does not suffice for all of them
+POOLED_FOR = timedelta(minutes=10)  # then memory may be there again
 THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
 
 
@@ -178,13 +180,25 @@ def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: Assoc
     arrays = [array for array in (source.image, source.label, target.image, target.label) if array is not None]
     parts = [checkpoint_path, str(_stamp(checkpoint_path)), source.name, target.name, *map(content_hash, arrays)]
     key = content_hash("|".join(parts).encode())
-    for pooling in POOLINGS[:-1]:
+    pooling = _choose_pooling(key, config, source, target, checkpoint_path)
+    return _make_pair(key, config, pooling, source, target, checkpoint_path)
+
+
+@st.cache_resource(max_entries=24, ttl=POOLED_FOR, show_spinner=False)
+def _choose_pooling(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> int:
+    """The least of :data:`POOLINGS` that fits into memory.
+
+    Raises:
+        InputError: ``MEMORY_SHORT`` when none does.
+    """
+    for pooling in POOLINGS:
         try:
-            return _make_pair(key, config, pooling, source, target, checkpoint_path)
+            _make_pair(key, config, pooling, _source, _target, _path)
+            break
         except InputError as error:
-            if error.code != "MEMORY_SHORT":
+            if error.code != "MEMORY_SHORT" or pooling == POOLINGS[-1]:
                 raise
-    return _make_pair(key, config, POOLINGS[-1], source, target, checkpoint_path)
+    return pooling
 
 
 @cached(12, "Associating every pixel of the pair …")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -124,26 +123,42 @@ def _pair_labels(images: Sequence[Part], labels: Sequence[Part]) -> tuple[list[P
     """The label map of each image, from its own archive before any other, and a sentence for whatever cannot be paired."""
     if len(images) == len(labels) == 1:
         return list(labels), []
-    at_home = {(label.archive, label.stem): label for label in labels}
-    homes = {(image.archive, image.stem) for image in images}
-    elsewhere: dict[str, list[Part]] = {}
-    for label in labels:
-        if (label.archive, label.stem) not in homes:
-            elsewhere.setdefault(label.stem, []).append(label)
-    in_want = Counter(image.stem for image in images if (image.archive, image.stem) not in at_home)
+    images_at, labels_at = (_group(parts, lambda part: (part.archive, part.stem)) for parts in (images, labels))
+    in_want = _group((image for image in images if (image.archive, image.stem) not in labels_at), lambda part: part.stem)
+    strays = _group((label for label in labels if (label.archive, label.stem) not in images_at), lambda part: part.stem)
     refused = [
         f"Label map {tidy(label.name)} belongs to none of the images: give it the name of its image."
-        for stem, strays in elsewhere.items()
-        for label in strays
-        if not in_want[stem]
+        for stem, parts in strays.items()
+        for label in parts
+        if stem not in in_want
     ]
-    refused += [
-        f"Several images or label maps are named {tidy(stem)}, so nobody can tell which belong together: rename them."
-        for stem, strays in elsewhere.items()
-        if in_want[stem] and (in_want[stem] > 1 or len(strays) > 1)
-    ]
-    alone = {stem: strays[0] for stem, strays in elsewhere.items() if len(strays) == 1 == in_want[stem]}
-    return [at_home.get((image.archive, image.stem), alone.get(image.stem)) for image in images], refused
+    pairs = [(parts, labels_at[place]) for place, parts in images_at.items() if place in labels_at]
+    pairs += [(in_want[stem], parts) for stem, parts in strays.items() if stem in in_want]
+    label_of: dict[int, Part] = {}
+    for of_images, of_labels in pairs:
+        if _is_one(of_images) and _is_one(of_labels):
+            label_of |= dict.fromkeys(map(id, of_images), of_labels[0])
+        else:
+            name = tidy(of_images[0].stem)
+            refused.append(
+                f"Several images or label maps are named {name}, so nobody can tell which belong together: rename them."
+            )
+    return [label_of.get(id(image)) for image in images], refused
+
+
+def _group(parts: Iterable[Part], key: Callable[[Part], Hashable]) -> dict[Hashable, list[Part]]:
+    groups: dict[Hashable, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(key(part), []).append(part)
+    return groups
+
+
+def _is_one(parts: Sequence[Part]) -> bool:
+    """Whether they are one file, which may have been handed over several times."""
+    try:
+        return len(parts) == 1 or len({content_hash(part.read()) for part in parts}) == 1
+    except InputError:  # it is told when it is taken
+        return False
 
 
 class _Taker:

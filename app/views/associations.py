@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,6 +21,7 @@ from app.views.parts import part
 from app.views.tables import show_margin
 from pca_core.analysis.pairs import PairFilter, PixelPairs, filter_pairs, margin_at, thin_pairs
 from pca_core.association import describe_trace, explain_pixel
+from pca_core.memory import work_within_memory
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -123,7 +125,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
     colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
-    trace = explain_pixel(analysis, *reversed(get_pixel(pair)), with_soft_cycle=False)
+    trace = work_within_memory(partial(explain_pixel, analysis, *reversed(get_pixel(pair)), with_soft_cycle=False))
     markers, links = trace_marks(trace)
     show_images(
         pair,

@@ -10,6 +10,7 @@ import streamlit as st
 from app.state import exporting
 from app.state.cache import Pair
 from app.text import escape
+from app.views.parts import tell_trouble
 from pca_core.types import Domain
 
 FORMATS = {"png": "PNG", "svg": "SVG", "pdf": "PDF"}
@@ -35,6 +36,7 @@ def export_button(pair: Pair, page: str, get_pixel: Callable[[Pair], tuple[Domai
 
 
 @st.dialog("Export", width="large", icon=":material/download:")
+@tell_trouble
 def _dialog(pair: Pair, page: str, view) -> None:
     stem = _stem(f"{view.source.name}_{view.target.name}")
     with st.container(key="export_all"):
@@ -58,6 +60,7 @@ def figure_button(key: str, figures: Mapping[str, str], make: Callable[[str], ob
 
 
 @st.dialog("Export", width="large", icon=":material/download:")
+@tell_trouble
 def _figure_dialog(key: str, figures: Mapping[str, str], make: Callable[[str], object], stem: str) -> None:
     with st.container(key="export_one"):
         _, draw = _one_figure(key, figures, make, stem)

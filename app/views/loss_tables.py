@@ -110,13 +110,13 @@ def pixel_table(now: Sequence[PixelEntry], other: Sequence[PixelEntry], side: Do
             "paid": column(
                 "Pays",
                 help=f"What this pixel pays of each term, as a multiple of an even share of the whole objective "
-                f"(objective / {side} pixels): the terms add up to the last line. {NEGATIVE}",
+                f"(|objective| / {side} pixels): the terms add up to the last line. {NEGATIVE}",
                 format="%.3f",
             ),
             "times": column(
                 "× mean",
-                help=f"The same as a multiple of {TIMES_MEAN} of the term, as the map Pays shows it: 1 is usual. Of smoothing "
-                "both are negative, and more than 1 lowers the objective more than usual.",
+                help=f"The same as a multiple of {TIMES_MEAN} of the term, as the map Pays shows it: 1 is the mean. Of smoothing "
+                "both are negative, and more than 1 lowers the objective more than the mean pixel does.",
                 format="%.2f",
             ),
             "gradient": column(

@@ -21,8 +21,8 @@ FORMULAS = {
     "feature_association": "−1/|Î| Σ_i log[ p(j\\*|i) p(i\\*|j\\*) ] by cosine of features: each cycle-consistent source pixel "
     "pays for how unsure its way there and back is.",
     "prediction_association": "The same by −KL of the predictions.",
-    "source_smoothing": "Mean of (ℓ/τ − 1) ℓ with ℓ = −mean_k log P_k and τ = 10: keeps predictions from collapsing. Negative "
-    "while ℓ < τ; flat predictions are pulled on less.",
+    "source_smoothing": "Mean of (ℓ/τ − 1) ℓ with ℓ = −mean_k log P_k and τ = 10: while ℓ < τ it is negative and sharpens "
+    "predictions, less the nearer ℓ is to τ; beyond, where they have all but collapsed on one class, it flattens them.",
     "target_smoothing": "The same on the target: the only term that target pixels pay.",
 }
 BOTH_SIDES = "  \n".join(f"**{NAMES[name]}**: {text}" for name, text in FORMULAS.items())
@@ -76,10 +76,11 @@ def explain_pixel_entries(entries: Sequence[PixelEntry], label: int | None, spac
     """What a pixel pays and what reaches it, in one line."""
     *terms, whole = entries
     own = escape(space.class_names[label]) if label is not None and label < space.num_classes else "no label"
-    paid = sorted((entry for entry in terms if entry.paid), key=lambda entry: abs(entry.paid), reverse=True)
+    paid = [entry for entry in terms if entry.paid]
     pays = "pays nothing"
     if paid:
         verb, link = ("lowers the objective by", "by") if whole.paid < 0 else ("pays", "for")
-        which = "most" if len(paid) > 1 else "all"
-        pays = f"{verb} {abs(whole.paid):.2g} × an even share, {which} of it {link} {within_sentence(paid[0].name)}"
+        first = max(paid, key=lambda entry: entry.paid * (-1 if whole.paid < 0 else 1))  # of the sign of the whole
+        which = "all" if len(paid) == 1 else "most" if abs(first.paid) > abs(whole.paid) / 2 else "the largest part"
+        pays = f"{verb} {abs(whole.paid):.2g} × an even share, {which} of it {link} {within_sentence(first.name)}"
     return f"{own} · {pays} · gradient {whole.gradient:.3g} × the mean"

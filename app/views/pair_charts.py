@@ -178,7 +178,7 @@ def _classes(table: ClassTable, names: tuple[str, ...], level: str) -> None:
         column_config={
             "pixels": number("Source pixels", "Labelled source feature pixels of the class.", "localized"),
             "share": number("Share of pairs", "Of all labelled source pixels."),
-            "rate": number("Cycle-consistent", "Share of the class whose cycle closes: y_i = y_i*."),
+            "rate": number("Cycle-consistent", "Share of the class whose cycle closes: y_i = y_i*, with Mutual only i = i*."),
             "correct": number("Correct", "y_i = y_j* among cycle-consistent pairs of the class."),
             "similarity": number(unit, "Mean D(i, j*) of the class.", "%.3f"),
             "margin": number("Mean margin", "Mean of first less second candidate.", None),

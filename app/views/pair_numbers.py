@@ -14,12 +14,12 @@ from pca_core.association import AssociationConfig
 
 USUAL = "usual"
 NUMBERS = {
-    "rate": ("Cycle-consistent", "Cycle-consistency rate, |Î| / labelled source pixels: y_i = y_i*."),
+    "rate": ("Cycle-consistent", "Cycle-consistency rate, |Î| / labelled source pixels: y_i = y_i*, with Mutual only i = i*."),
     "count": ("Pairs", "|Î|: source pixels whose cycle closes. These pairs are strengthened."),
     "coverage": ("Coverage", "Distinct j* / all target pixels: how much of the target any source pixel reaches."),
     "consistent_coverage": (
         "Pulled on",
-        "Distinct j* of cycle-consistent pairs / all target pixels: where the loss pulls.",
+        "Distinct j* of cycle-consistent pairs / all target pixels: where the loss pulls directly, not through aggregation.",
     ),
     "correct_rate": (
         "Correct",

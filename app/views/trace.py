@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,8 +15,9 @@ from app.views import tables
 from app.views.frame import get_pixel, open_pair, pin, show_images
 from app.views.parts import part
 from app.views.probe_table import show_keep, show_probes
-from pca_core.association import describe_trace, explain_pixel, summarise
+from pca_core.association import AssociationConfig, describe_trace, explain_pixel, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
+from pca_core.memory import work_within_memory
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -42,7 +44,7 @@ def render() -> None:
 def _story(pair: cache.Pair) -> None:
     """Everything that a click changes: it reruns alone."""
     side, index = get_pixel(pair)
-    trace = explain_pixel(pair.analysis, index, side, with_soft_cycle=False)
+    trace = work_within_memory(partial(explain_pixel, pair.analysis, index, side, with_soft_cycle=False))
     markers, links = trace_marks(trace)
     space, feature_pair = pair.label_space, pair.analysis.pair
     _verdict(trace, space.class_names)
@@ -67,7 +69,7 @@ def _story(pair: cache.Pair) -> None:
     else:
         with numbers:
             _target_numbers(trace, space.class_names)
-        _target_tables(trace, space.class_names)
+        _target_tables(trace, space.class_names, pair.analysis.config)
     with kept:  # last: the first soft cycle of a pair takes a sweep
         show_keep(pair, (side, index))
         show_probes(pair)
@@ -136,7 +138,7 @@ def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
 
     if not pair.analysis.is_walked:
         show("…")
-    soft_cycle = pair.analysis.soft_cycle(index)
+    soft_cycle = work_within_memory(partial(pair.analysis.soft_cycle, index))
     show("–" if soft_cycle is None else f"{soft_cycle:.0%}")
 
 
@@ -154,21 +156,23 @@ def _target_numbers(trace: TargetTrace, names: tuple[str, ...]) -> None:
     )
 
 
-def _target_tables(trace: TargetTrace, names: tuple[str, ...]) -> None:
+def _target_tables(trace: TargetTrace, names: tuple[str, ...], config: AssociationConfig) -> None:
     claims, returns = st.tabs(["Claimed by", "Leads back to"])
     if trace.claims:
         claims.dataframe(tables.claims(trace.claims, names, trace.level), **tables.LAYOUT)
     else:
         with claims.container(height=tables.LAYOUT["height"], border=False, gap="small", key="no_claims"):
-            _unclaimed(trace, names)
+            _unclaimed(trace, names, config)
     returns.dataframe(tables.candidates(trace.returns, names, trace.level), **tables.LAYOUT)
 
 
-def _unclaimed(trace: TargetTrace, names: tuple[str, ...]) -> None:
+def _unclaimed(trace: TargetTrace, names: tuple[str, ...], config: AssociationConfig) -> None:
     """Instead of claims: why there are none, and the source pixels nearest to one; a chosen row pins its pixel."""
+    match = "most similar" if config.top_k == 1 else f"match among its first {config.top_k}"
+    pull = "pulls on it only through aggregation" if config.alpha else "does not pull on it"
     st.caption(
-        "No source pixel has this one as its most similar: the loss pulls on it only through aggregation. *Hubs* shows which "
-        "pixels are claimed. These source pixels resemble it most: choose one to see where it goes instead."
+        f"No source pixel has this one as its {match}: the loss {pull}. *Hubs* shows which pixels are claimed. "
+        "These source pixels resemble it most: choose one to see where it goes instead."
     )
     key = f"nearest {trace.index}"
 

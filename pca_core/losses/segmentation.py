@@ -62,13 +62,14 @@ def _guarded_cross_entropy(logits: Tensor, labels: Tensor, is_labelled: Tensor, 
 
 
 def smoothing_loss(logits: Tensor, tau: float = 10.0) -> Tensor:
-    """Adaptive label smoothing: keeps predictions from collapsing, less so where they are flat already.
+    """Adaptive label smoothing: sharpens predictions up to a point, and flattens those that have all but collapsed on one class.
 
     ``ℓ = −mean_k log P_k`` per pixel; ``L = mean((ℓ/τ − 1).detach() · ℓ)``.
 
     Args:
         logits: (B, K, h, w).
-        tau: The ℓ (nats) at which the pull turns from flattening to sharpening.
+        tau: The ℓ (nats) at which the pull turns from sharpening (below) to flattening: descent moves a logit by
+            ``(1 − ℓ/τ) (P_k − 1/K)``.
 
     Returns:
         Scalar tensor. It can be negative. Source: PLCA section 3.4.

@@ -23,6 +23,7 @@ POLL_SECONDS = 0.15
 MOST_POLL_SECONDS = 1.5
 OWN_SECONDS = 3.0
 CHILD = "child.json"
+ENDED = -1  # in the place of when a child began that has ended already
 STARTING_SECONDS = 20.0  # a child that was just started may not hold its lock yet
 WORK = "pca_core.runs.turn:work"
 
@@ -130,7 +131,7 @@ def is_about_to_start(run: Path, asked: float | None, pid: int | None) -> bool:
 def write_child(run: Path, pid: int) -> None:
     """Tell which process was started for a run, for :func:`is_about_to_start`."""
     with suppress(OSError):  # it may have been done and deleted since
-        (run / CHILD).write_text(json.dumps({"pid": pid, "pid_started": start_ticks(pid)}))
+        (run / CHILD).write_text(json.dumps({"pid": pid, "pid_started": start_ticks(pid) or ENDED}))
 
 
 def read_device(run: Path) -> str | None:

@@ -296,7 +296,15 @@ def test_a_label_map_is_that_of_its_own_archive(images):
 
     add(images, "source", {"one.zip": archive(5), "two.zip": archive(6)}, {"x.png": label(5)})
     assert "Several images or label maps are named x, so nobody can tell" in sentences(images)
+    for files, labels in (
+        ({"w.jpg": encode_jpeg(picture(7)), "w.png": encode_png(picture(8))}, {"w.png": label(5)}),
+        ({"v.jpg": encode_jpeg(picture(7)), "u.jpg": encode_jpeg(picture(8))}, {"v.png": label(5), "v.tif": label(6)}),
+    ):
+        add(images, "source", files, labels)
+        assert "so nobody can tell" in sentences(images)
     assert len(images.session_state["uploads"]["source"]) == 4, "nobody knows whose label map it is"
+    add(images, "source", {"t.jpg": encode_jpeg(picture(9)), "t.jpeg": encode_jpeg(picture(9))}, {"t.png": label(5)})
+    assert not sentences(images), "the same image twice is one"
 
 
 def test_a_zip_that_is_not_as_it_should_be_changes_nothing(images):

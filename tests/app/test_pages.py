@@ -282,7 +282,7 @@ def test_where_memory_is_short_pixels_are_averaged_and_that_is_said(monkeypatch)
 
     most = 10
     app = open_page("trace", alpha="0.32")
-    assert "Memory ran out, even in tiles a 16th as high" in sentences(app)
+    assert "Memory ran out, also with a 16th of the rows at a time" in sentences(app)
     monkeypatch.undo()
     assert not sentences(app.run())
 
@@ -296,5 +296,5 @@ def test_what_fits_no_memory_is_told_where_it_would_be(monkeypatch):
     monkeypatch.setattr(trace, "explain_pixel", explain)
     app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS).run()
     assert not app.exception
-    assert "Memory ran out here" in sentences(app)
+    assert "Memory ran out, also with a 16th" in sentences(app)
     assert metric(app, "Coverage"), "the rest of the page is there"
