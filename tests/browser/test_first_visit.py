@@ -14,12 +14,17 @@ READY = ".li-root[data-ready=true]"
 
 
 def test_the_first_visitor_is_told_what_is_going_on_and_then_has_the_picture(page, serve, tmp_path):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
     url = serve(SERVER, "--source", "streets:noon")  # a server of its own: nobody was there before
     page.goto(url)
     page.wait_for_selector(f".st-key-warm_up, {READY}", timeout=30_000)
     page.wait_for_selector(READY, timeout=60_000)
     page.locator(".st-key-warm_up").wait_for(state="detached", timeout=20_000)
     assert "goes to target pixel" in verdict(page)
+    assert not any("PlotlyChart" in one for one in asked)
+    with page.expect_request(lambda request: "/static/js/PlotlyChart." in request.url, timeout=20_000):
+        pass  # what other pages need is fetched once the picture is there
 
 
 def test_a_server_that_cannot_open_its_folder_says_so(page, serve):
