@@ -18,7 +18,7 @@ test: $(VENV)/.dev                   ## run every test, two files at a time (PYT
 	@sh scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (an hour or more)
+soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (about half an hour)
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev                   ## check style
