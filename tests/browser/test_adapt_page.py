@@ -53,6 +53,7 @@ def set_steps(page, steps: int) -> None:
     field = page.get_by_label("Steps", exact=True)
     field.fill(str(steps))
     field.press("Enter")
+    page.get_by_role("button", name="Start", exact=True).wait_for(state="detached", timeout=20_000)  # of what was checked before
 
 
 def start(page) -> None:
