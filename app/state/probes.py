@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from app.state.caching import cached
 from app.state.pins import Pin
 from pca_core.association import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.association.traces import PixelTrace, TargetTrace
+from pca_core.memory import work_within_memory
 from pca_core.types import Domain
 
 MAX_PROBES = 6
@@ -116,8 +118,13 @@ def describe() -> dict[str, str]:
 
 
 def get_trace(pair: Pair, pixel: Pin) -> PixelTrace | TargetTrace:
-    """The story of a probe without its soft cycle, kept: a click elsewhere does not tell it anew."""
+    """The story of a pixel without its soft cycle, kept: neither a click elsewhere nor another page tells it anew."""
     return _explain(pair.key, pair.analysis.config, *pixel, pair.analysis)
+
+
+def get_soft_cycle(pair: Pair, index: int) -> float | None:
+    """Of a source pixel; the first one of a pair takes a sweep. None where it has no label."""
+    return work_within_memory(partial(pair.analysis.soft_cycle, index))
 
 
 @cached(64)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from app.state import aggregation, associations, cache, features, losses, segmentation
+from app.state import aggregation, associations, cache, features, losses, probes, segmentation
 from app.state.cache import Pair
 from app.state.defaults import BUILT_IN, read_defaults
 from pca_core.analysis.pair_summary import vary_switches
 from pca_core.analysis.spreading import reference_alpha
-from pca_core.association import AssociationConfig, explain_pixel, suggest_pixel
+from pca_core.association import AssociationConfig, suggest_pixel
 
 
 def open_default_pair() -> Pair:
@@ -25,7 +25,7 @@ def open_default_pair() -> Pair:
     pair = cache.get_pair(*samples, defaults["net"], AssociationConfig())
     cache.get_packed_features(pair)
     first = suggest_pixel(pair.analysis.association, pair.analysis.pair.source_labels, pair.analysis.pair.target_labels)
-    explain_pixel(pair.analysis, first, with_soft_cycle=False)  # keeps what the pages' stage ladder borrows
+    probes.get_trace(pair, ("source", first))
     return pair
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app.adaptation_controls import adaptation_controls
@@ -9,6 +11,7 @@ from app.state import folders, runs, session
 from app.state.defaults import BUILT_IN
 from app.text import escape
 from app.views import run_live
+from app.views.parts import part
 from pca_core.adaptation import AdaptationConfig
 from pca_core.checks import InputError
 from pca_core.runs import DataChoice, RunRequest
@@ -183,7 +186,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-@st.fragment(run_every=3.0)
+@partial(part, run_every=3.0)
 def _all_runs() -> None:
     found = runs.list_runs()
     if not found:

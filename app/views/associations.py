@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,7 +11,7 @@ from app.controls import choice, several, slider
 from app.layers.associations import chosen_layers, coverage_layer, pair_lines
 from app.layers.pair import pair_layers
 from app.layers.trace import trace_marks
-from app.state import associations, cache, pins, session
+from app.state import associations, cache, pins, probes, session
 from app.text import escape
 from app.views import pair_charts
 from app.views.frame import get_pixel, open_pair, show_images
@@ -20,8 +19,7 @@ from app.views.pair_numbers import show_totals
 from app.views.parts import part
 from app.views.tables import show_margin
 from pca_core.analysis.pairs import PairFilter, PixelPairs, filter_pairs, margin_at, thin_pairs
-from pca_core.association import describe_trace, explain_pixel
-from pca_core.memory import work_within_memory
+from pca_core.association import describe_trace
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -125,7 +123,7 @@ def _images(pair: cache.Pair, chosen: PixelPairs, drawn: PixelPairs, switches: d
     colouring = switches["line_colour"]
     found, space, analysis = associations.get_findings(pair), pair.label_space, pair.analysis
     grids = {"source": analysis.pair.source_size, "target": analysis.pair.target_size}
-    trace = work_within_memory(partial(explain_pixel, analysis, *reversed(get_pixel(pair)), with_soft_cycle=False))
+    trace = probes.get_trace(pair, get_pixel(pair))
     markers, links = trace_marks(trace)
     show_images(
         pair,

@@ -32,6 +32,6 @@ def tell_trouble(draw: Callable[_Args, None]) -> Callable[_Args, None]:
     return told
 
 
-def part(draw: Callable[_Args, None]) -> Callable[_Args, None]:
-    """A part of a page that reruns alone."""
-    return st.fragment(tell_trouble(draw))
+def part(draw: Callable[_Args, None], run_every: float | None = None) -> Callable[_Args, None]:
+    """A part of a page that reruns alone, and by itself every so many seconds."""
+    return st.fragment(tell_trouble(draw), run_every=run_every)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from html import escape
 
 import streamlit as st
@@ -14,7 +13,6 @@ from app.state.probes import MAX_NAME, MAX_PROBES, Probe
 from app.views.frame import pin
 from app.views.tables import show_margin, show_times
 from pca_core.association.traces import Pixel, TargetTrace
-from pca_core.memory import work_within_memory
 
 VERDICTS = {
     "consistent": "✓ cycle-consistent",
@@ -128,7 +126,7 @@ def _tell(pair: cache.Pair, probe: Probe) -> dict[str, str]:
         verdict = f"claimed by {len(trace.claims)}, {trace.num_consistent} close" if trace.claims else "unclaimed"
         values = own, verdict, own, _place(trace.way_back, names), "–", show_times(trace.way_back.times_uniform), "–"
     else:
-        soft = work_within_memory(partial(pair.analysis.soft_cycle, probe.index))
+        soft = probes.get_soft_cycle(pair, probe.index)
         values = (
             own,
             VERDICTS[trace.verdict],

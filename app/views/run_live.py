@@ -10,7 +10,7 @@ from app.state import exporting, runs, session
 from app.text import escape
 from app.views.exporting import figure_button
 from app.views.gallery import attempt
-from app.views.parts import tell_trouble
+from app.views.parts import part
 from pca_core.adaptation import METHODS
 from pca_core.runs import Run, RunStatus
 from pca_core.runs.previews import read_traces
@@ -34,7 +34,7 @@ WORDS = {
 def render(run: Run) -> None:
     """The run; it is drawn anew every two seconds until it ends."""
     status = runs.get_supervisor().reconcile(run)
-    st.fragment(tell_trouble(_live), run_every=REFRESH_SECONDS if status.is_active else None)(run)
+    part(_live, REFRESH_SECONDS if status.is_active else None)(run)
 
 
 def _live(run: Run) -> None:

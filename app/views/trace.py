@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app.layers.pair import pair_layers
 from app.layers.trace import trace_layers, trace_marks
-from app.state import associations, cache
+from app.state import associations, cache, probes
 from app.text import escape
 from app.views import tables
 from app.views.frame import get_pixel, open_pair, pin, show_images
 from app.views.parts import part
 from app.views.probe_table import show_keep, show_probes
-from pca_core.association import AssociationConfig, describe_trace, explain_pixel, summarise
+from pca_core.association import AssociationConfig, describe_trace, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
-from pca_core.memory import work_within_memory
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -44,7 +42,7 @@ def render() -> None:
 def _story(pair: cache.Pair) -> None:
     """Everything that a click changes: it reruns alone."""
     side, index = get_pixel(pair)
-    trace = work_within_memory(partial(explain_pixel, pair.analysis, index, side, with_soft_cycle=False))
+    trace = probes.get_trace(pair, (side, index))
     markers, links = trace_marks(trace)
     space, feature_pair = pair.label_space, pair.analysis.pair
     _verdict(trace, space.class_names)
@@ -138,7 +136,7 @@ def _soft_cycle(place: DeltaGenerator, pair: cache.Pair, index: int) -> None:
 
     if not pair.analysis.is_walked:
         show("…")
-    soft_cycle = work_within_memory(partial(pair.analysis.soft_cycle, index))
+    soft_cycle = probes.get_soft_cycle(pair, index)
     show("–" if soft_cycle is None else f"{soft_cycle:.0%}")
 
 

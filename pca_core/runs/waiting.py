@@ -23,7 +23,6 @@ POLL_SECONDS = 0.15
 MOST_POLL_SECONDS = 1.5
 OWN_SECONDS = 3.0
 CHILD = "child.json"
-ENDED = -1  # in the place of when a child began that has ended already
 STARTING_SECONDS = 20.0  # a child that was just started may not hold its lock yet
 WORK = "pca_core.runs.turn:work"
 
@@ -123,7 +122,7 @@ def is_about_to_start(run: Path, asked: float | None, pid: int | None) -> bool:
         return False
     try:
         child = json.loads((run / CHILD).read_bytes())
-        return start_ticks(child["pid"]) == child["pid_started"]
+        return child["pid_started"] is not None and start_ticks(child["pid"]) == child["pid_started"]
     except (OSError, ValueError, KeyError, TypeError):
         return True  # not started yet, or this very moment
 
@@ -131,7 +130,7 @@ def is_about_to_start(run: Path, asked: float | None, pid: int | None) -> bool:
 def write_child(run: Path, pid: int) -> None:
     """Tell which process was started for a run, for :func:`is_about_to_start`."""
     with suppress(OSError):  # it may have been done and deleted since
-        (run / CHILD).write_text(json.dumps({"pid": pid, "pid_started": start_ticks(pid) or ENDED}))
+        (run / CHILD).write_text(json.dumps(identify_process(pid)))
 
 
 def read_device(run: Path) -> str | None:
@@ -160,9 +159,10 @@ def is_held(lock: Path) -> bool:
     return False
 
 
-def identify_process() -> dict[str, object]:
-    """What tells this process from another that is given the same number later."""
-    return {"pid": os.getpid(), "pid_started": start_ticks(os.getpid())}
+def identify_process(pid: int | None = None) -> dict[str, object]:
+    """What tells a process, this one by default, from another that is given the same number later."""
+    pid = os.getpid() if pid is None else pid
+    return {"pid": pid, "pid_started": start_ticks(pid)}
 
 
 def start_ticks(pid: int) -> int | None:

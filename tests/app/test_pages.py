@@ -288,13 +288,15 @@ def test_where_memory_is_short_pixels_are_averaged_and_that_is_said(monkeypatch)
 
 
 def test_what_fits_no_memory_is_told_where_it_would_be(monkeypatch):
-    from app.views import trace
+    from app.state import probes
 
     def explain(*_args, **_kwargs):
         raise MemoryError
 
-    monkeypatch.setattr(trace, "explain_pixel", explain)
-    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS).run()
+    monkeypatch.setattr(probes, "explain_pixel", explain)
+    app = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=SECONDS)
+    app.query_params["pixel"] = "source-77"  # nobody has asked for it yet
+    app.run()
     assert not app.exception
     assert "Memory ran out, also with a 16th" in sentences(app)
     assert metric(app, "Coverage"), "the rest of the page is there"
