@@ -56,63 +56,64 @@ def feature_map(
         selected: (M,) bool; while any is, the others fade.
         pinned: Place in the sample of the pinned pixel or the sampled one next to it.
     """
-    figure = go.Figure()
     class_names = np.array([*space.class_names, NO_CLASS[0]], object)[np.minimum(sample.classes, space.num_classes)]
     opacity = np.where(selected | ~selected.any(), 0.85, 0.12)
+    sides = sample.is_target.astype(int)
+    told = np.array([np.arange(len(sample)), sample.index, class_names, np.array(DOMAINS, object)[sides]], object).T
+    traces = []
     for group in np.unique(colouring.codes):
-        _add_legend(figure, group, colouring)
-        for side in (0, 1):
-            places = np.flatnonzero((colouring.codes == group) & (sample.is_target == bool(side)))
-            figure.add_scatter(
-                x=points[places, 0],
-                y=points[places, 1],
-                mode="markers",
-                name=colouring.names[group],
-                legendgroup=str(group),
-                showlegend=False,
-                customdata=[[int(place), int(sample.index[place]), class_names[place], DOMAINS[side]] for place in places],
-                marker={
-                    "size": 7,
-                    "symbol": SYMBOLS[side],
-                    "color": colouring.colours[group],
-                    "opacity": opacity[places],
-                    "line": {"width": 0.7, "color": "rgba(140,140,140,.9)"},
-                },
-                unselected={"marker": {"opacity": 0.12}},
-                hovertemplate="%{customdata[3]} pixel %{customdata[1]}, %{customdata[2]}<extra>%{fullData.name}</extra>",
-            )
+        places = np.flatnonzero(colouring.codes == group)
+        look = {"name": colouring.names[group], "legendgroup": str(group), "mode": "markers"}
+        traces.append(look | _legend(colouring.colours[group]))
+        points_of_group = {
+            "x": points[places, 0],
+            "y": points[places, 1],
+            "showlegend": False,
+            "customdata": told[places],
+            "marker": {
+                "size": 7,
+                "symbol": np.array(SYMBOLS)[sides[places]],
+                "color": colouring.colours[group],
+                "opacity": opacity[places],
+                "line": {"width": 0.7, "color": "rgba(140,140,140,.9)"},
+            },
+            "unselected": {"marker": {"opacity": 0.12}},
+            "hovertemplate": "%{customdata[3]} pixel %{customdata[1]}, %{customdata[2]}<extra>%{fullData.name}</extra>",
+        }
+        traces.append(look | points_of_group)
     if pinned is not None:
-        _add_ring(figure, points[pinned])
+        traces.append(_ring(points[pinned]))
     hidden = {"showticklabels": False, "zeroline": False, "showgrid": False}
-    figure.update_xaxes(**hidden).update_yaxes(**hidden)
-    return figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 5, "r": 5, "t": 5, "b": 5},
-        dragmode="lasso",
-        legend={"font": {"size": 11}, "itemsizing": "constant", "y": 0.93},  # below the tools, which come with the cursor
-        uirevision="kept",
-    )
+    layout = {
+        "height": HEIGHT,
+        "margin": {"l": 5, "r": 5, "t": 5, "b": 5},
+        "dragmode": "lasso",
+        "legend": {"font": {"size": 11}, "itemsizing": "constant", "y": 0.93},  # below the tools, which come with the cursor
+        "uirevision": "kept",
+        "xaxis": hidden,
+        "yaxis": hidden,
+    }
+    return go.Figure(
+        [{"type": "scatter"} | trace for trace in traces], layout
+    )  # all at once: one by one takes three times as long
 
 
-def _add_legend(figure: go.Figure, group: int, colouring: Colouring) -> None:
+def _legend(colour: str) -> dict:
     """A trace without points: its colour in the legend never fades, and its square is neither domain."""
-    marker = {"symbol": "square", "size": 9, "color": colouring.colours[group]}
-    figure.add_scatter(
-        x=[None], y=[None], mode="markers", marker=marker, name=colouring.names[group], legendgroup=str(group), hoverinfo="skip"
-    )
+    return {"x": [None], "y": [None], "marker": {"symbol": "square", "size": 9, "color": colour}, "hoverinfo": "skip"}
 
 
-def _add_ring(figure: go.Figure, point: np.ndarray) -> None:
+def _ring(point: np.ndarray) -> dict:
     """Round the pinned pixel; what cannot be selected never fades."""
-    figure.add_scatter(
-        x=point[:1],
-        y=point[1:],
-        mode="markers",
-        marker={"size": 18, "color": "rgba(0,0,0,0)", "line": {"color": "#888", "width": 3}},
-        unselected={"marker": {"opacity": 1}},
-        name="pinned",
-        hoverinfo="skip",
-    )
+    return {
+        "x": point[:1],
+        "y": point[1:],
+        "mode": "markers",
+        "marker": {"size": 18, "color": "rgba(0,0,0,0)", "line": {"color": "#888", "width": 3}},
+        "unselected": {"marker": {"opacity": 1}},
+        "name": "pinned",
+        "hoverinfo": "skip",
+    }
 
 
 def _rgb(colour: tuple[int, int, int]) -> str:

@@ -15,13 +15,13 @@ FLIPS = ("same match", "another match")
 
 
 def aggregation_layers(found: SpreadFindings, weights: np.ndarray, pair: FeaturePair, space: LabelSpace) -> list[Layer]:
-    """Both sides; ``weights`` (h', w') are those of the pinned target pixel as multiples of an even share."""
+    """Both sides; ``weights`` (h', w') are those of the pinned target pixel as multiples of uniform, 1/T."""
     even_pull, even_gradient = (float(one.mean()) for one in (found.reach_without.pull, found.reach_without.gradient))
     layers = [
         _flip_layer(found.flips),
         class_layer("labels", "Labels", "source", pair.source_labels.cpu().numpy(), space),
         class_layer("prediction", "Prediction", "source", pair.source_prediction.cpu().numpy(), space),
-        value_layer("weights", "Borrows from", "target", weights, "× even share", is_log=True),
+        value_layer("weights", "Borrows from", "target", weights, "× uniform", is_log=True),
         value_layer("entropy", "Entropy", "target", found.weights.entropy, "of log T"),
         value_layer("lent", "Lent", "target", found.weights.lent, "× average"),
         _reach_layer("pull_off", "Pull without", found.reach_without.pull, even_pull),

@@ -31,7 +31,7 @@ SHOWN = {
     "gradient": "Gradient",
 }
 MEANING = {
-    "weights": "What the pinned target pixel borrows from each other one: w_jj' as a multiple of an even share, 1/T.",
+    "weights": "What the pinned target pixel borrows from each other one: w_jj' × uniform, a multiple of 1/T.",
     "entropy": "How widely each target pixel borrows: 0 from one pixel, 1 from all alike. Low values keep details apart.",
     "lent": "What all pixels together borrow from this one, Σ_j w_jj'. Large values are the hubs of aggregation.",
     "pull": "Cycle-consistent pairs that pull on each target pixel: those on it and, through α, on pixels that borrow from it.",

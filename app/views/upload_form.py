@@ -68,8 +68,10 @@ def upload_form(side: Domain) -> None:
             help="By the nearest pixel: no new class can appear. Only for label maps that show the whole image.",
         )
         reading = uploads.Reading("ignore" if is_lenient else "error", convention, "nearest" if is_fitted else "error", by_hand)
+        told = st.container()  # above the button: below it, what went wrong would lie under the edge of a low window
         if st.form_submit_button("Add", key=f"{side}_add", width="stretch"):
-            _add(side, images, labels, reading)
+            with told:
+                _add(side, images, labels, reading)
     st.caption("Uploads live with this session: a reload of the page forgets them.")
 
 

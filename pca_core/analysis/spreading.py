@@ -47,7 +47,7 @@ class Loan:
     """What one target pixel borrows.
 
     Attributes:
-        times_even: (h', w') float32, its weights as multiples of an even share.
+        times_even: (h', w') float32, its weights as multiples of uniform, 1/T.
         num_lenders: ``exp(entropy)`` of its weights.
         own_class_share, own_class_even: Share of weight on its own class, and of pixels in it; None where its class is not known.
         judged_by: What told the classes.

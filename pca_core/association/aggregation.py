@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pca_core.association.dispatch import find_gpu
+from pca_core.association.dispatch import find_attention, find_gpu
 from pca_core.association.similarity import Direction, flatten_pixels, make_direction, normalise_rows, safe_log
 from pca_core.types import Level
 
@@ -59,6 +59,8 @@ def aggregate_pixels(target_TC: Tensor, level: Level, *, contrast_normalisation:
     if level == "feature":
         key_TC = normalise_rows(target_TC)
         direction = make_direction(key_TC, key_TC, normalise=contrast_normalisation)
+        if fused := find_attention(direction):
+            return fused.attend_within(key_TC, direction.inverse_std_R, target_TC)
     else:
         direction = make_direction(target_TC, safe_log(target_TC), normalise=False)
     return _attend(direction, target_TC)

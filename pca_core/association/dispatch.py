@@ -17,16 +17,17 @@ def find_fused(direction: Direction, top_k: int = 1) -> ModuleType | None:
     if direction.query_RD.device.type == "cuda":
         gpu = find_gpu(direction)
         return gpu if gpu and top_k <= gpu.MAX_TOP_K else None
-    if direction.query_RD.device.type != "cpu" or not _is_worth_it(direction):
-        return None
-    return _load("pca_core.association.fused")
+    return _load("pca_core.association.fused") if _is_on_cpu(direction) else None
 
 
 def find_gradients(direction: Direction) -> ModuleType | None:
     """:mod:`pca_core.association.fused_gradients` where it can run and pays, else None."""
-    if direction.query_RD.device.type != "cpu" or not _is_worth_it(direction):
-        return None
-    return _load("pca_core.association.fused_gradients")
+    return _load("pca_core.association.fused_gradients") if _is_on_cpu(direction) else None
+
+
+def find_attention(direction: Direction) -> ModuleType | None:
+    """:mod:`pca_core.association.fused_attention` where it can run and pays, else None; for pixels of one map alone."""
+    return _load("pca_core.association.fused_attention") if _is_on_cpu(direction) else None
 
 
 def find_gpu(direction: Direction) -> ModuleType | None:
@@ -36,6 +37,10 @@ def find_gpu(direction: Direction) -> ModuleType | None:
         return None
     gpu = _load("pca_core.association.gpu")
     return gpu if gpu and gpu.is_trusted(device) else None
+
+
+def _is_on_cpu(direction: Direction) -> bool:
+    return direction.query_RD.device.type == "cpu" and _is_worth_it(direction)
 
 
 def _is_worth_it(direction: Direction) -> bool:

@@ -53,7 +53,7 @@ def weigh_gradients(
     Returns:
         (R, D) and (N, D).
     """
-    query_RD, key_ND = forward.query_RD.detach(), forward.key_ND.detach()  # other threads do not know that no graph is wanted
+    query_RD, key_ND = forward.query_RD, forward.key_ND
     of_rows = _Terms.of(forward, log_normalizer_R, factor_R)
     of_columns = None if backward is None else _Terms.of(*backward)
     grad_query_RD, grad_key_ND = torch.zeros_like(query_RD), torch.zeros_like(key_ND)

@@ -167,3 +167,107 @@ def to_weights_both(tile, of_rows, of_columns):
         for j in range(row.shape[0]):
             weight[j] = _F(f * _exp2(_F(_F(_F(row[j] - m) * s) - z)))
         _add_weights_of_columns(row, weight, column_mean, column_scale, column_log2_normalizer, column_factor)
+
+
+@_compile
+def _exponentials_of_row(row, mean, scale, lane_sum):
+    for lane in range(_LANES):
+        lane_sum[lane] = _F(0.0)
+    whole = row.shape[0] - row.shape[0] % _LANES
+    for start in range(0, whole, _LANES):
+        part = row[start : start + _LANES]
+        for lane in range(_LANES):
+            value = _exp2(_F(_F(part[lane] - mean) * scale))
+            part[lane] = value
+            lane_sum[lane] += value
+    for place in range(whole, row.shape[0]):
+        row[place] = _exp2(_F(_F(row[place] - mean) * scale))
+        lane_sum[place - whole] += row[place]
+    total = _F(0.0)
+    for lane in range(_LANES):
+        total += lane_sum[lane]
+    return total
+
+
+@_compile
+def _exponentials_of_columns(row, mean, scale, result):
+    for j in range(row.shape[0]):
+        result[j] = _exp2(_F(_F(row[j] - mean[j]) * scale[j]))
+
+
+@_compile
+def _add_row(row, column_sum):
+    for j in range(row.shape[0]):
+        column_sum[j] += row[j]
+
+
+@_compile
+def to_exponentials(tile, of_rows, row_sum):
+    """Scores → ``2^((s − mean_i) · scale_i)``, in place; their sums over each row are set."""
+    mean, scale = of_rows
+    lane_sum = np.empty(_LANES, _F)
+    for i in range(tile.shape[0]):
+        row_sum[i] = _exponentials_of_row(tile[i], mean[i], scale[i], lane_sum)
+
+
+@_compile
+def to_exponentials_both(tile, mirror, of_rows, of_columns, row_sum, column_sum):
+    """The same, and ``2^((s − mean_j) · scale_j)`` into ``mirror``, its sums over each column added."""
+    mean, scale = of_rows
+    column_mean, column_scale = of_columns
+    lane_sum = np.empty(_LANES, _F)
+    for i in range(tile.shape[0]):
+        _exponentials_of_columns(tile[i], column_mean, column_scale, mirror[i])
+        _add_row(mirror[i], column_sum)
+        row_sum[i] = _exponentials_of_row(tile[i], mean[i], scale[i], lane_sum)
+
+
+@_compile
+def _weights_of_row(row, mean, scale, log2_normalizer, result):
+    for j in range(row.shape[0]):
+        result[j] = _exp2(_F(_F(_F(row[j] - mean) * scale) - log2_normalizer))
+
+
+@_compile
+def _weights_of_columns(row, mean, scale, log2_normalizer):
+    for j in range(row.shape[0]):
+        row[j] = _exp2(_F(_F(_F(row[j] - mean[j]) * scale[j]) - log2_normalizer[j]))
+
+
+@_compile
+def _slope_of_row(slope, weight, factor, offset):
+    for j in range(slope.shape[0]):
+        slope[j] = _F(_F(factor * weight[j]) * _F(slope[j] - offset))
+
+
+@_compile
+def _add_slope_of_columns(slope, mirror_slope, mirror_weight, factor, offset):
+    for j in range(slope.shape[0]):
+        slope[j] += _F(_F(factor[j] * mirror_weight[j]) * _F(mirror_slope[j] - offset[j]))
+
+
+@_compile
+def to_slopes(tile, slope, of_rows):
+    """Scores → softmax weights; their slopes → ``factor_i · p_ij · (slope − offset_i)``, the slopes of the scores; in place."""
+    mean, scale, log2_normalizer, factor, offset = of_rows
+    for i in range(tile.shape[0]):
+        _weights_of_row(tile[i], mean[i], scale[i], log2_normalizer[i], tile[i])
+        _slope_of_row(slope[i], tile[i], factor[i], offset[i])
+
+
+@_compile
+def to_slopes_both(tile, slope, mirror, of_rows, of_columns):
+    """The same of a tile and of its mirror image, whose rows are this one's columns.
+
+    ``mirror`` holds the slopes of the mirrored weights. Afterwards ``tile`` holds the mirrored weights, ``mirror`` the weights
+    and ``slope`` the slopes of the scores, which both share.
+    """
+    mean, scale, log2_normalizer, factor, offset = of_rows
+    column_mean, column_scale, column_log2_normalizer, column_factor, column_offset = of_columns
+    weight = np.empty(tile.shape[1], _F)
+    for i in range(tile.shape[0]):
+        _weights_of_row(tile[i], mean[i], scale[i], log2_normalizer[i], weight)
+        _weights_of_columns(tile[i], column_mean, column_scale, column_log2_normalizer)
+        _slope_of_row(slope[i], weight, factor[i], offset[i])
+        _add_slope_of_columns(slope[i], mirror[i], tile[i], column_factor, column_offset)
+        mirror[i] = weight

@@ -29,8 +29,17 @@ def run_in_parts(work: Callable[[int, slice], object], length: int, least: int =
     """
     threads = torch.get_num_threads()
     parts = max(1, min(threads, length // least))
+    if parts == 1:  # so that a part may share out work of its own: it has one thread
+        work(0, slice(0, length))
+        return parts
     bounds = [part * length // parts for part in range(parts + 1)]
-    jobs = [_pool(threads).submit(work, part, slice(*bounds[part : part + 2])) for part in range(parts)]
+    is_inference, has_graph = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    def run(part: int) -> None:
+        with torch.inference_mode(is_inference), torch.set_grad_enabled(has_graph):  # a thread of its own has modes of its own
+            work(part, slice(*bounds[part : part + 2]))
+
+    jobs = [_pool(threads).submit(run, part) for part in range(parts)]
     for job in jobs:
         job.result()
     return parts

@@ -97,7 +97,7 @@ class Trace(Pixel):
 
     @property
     def aggregation_times_uniform(self) -> np.ndarray:
-        """(h', w') the weights as multiples of an even share."""
+        """(h', w') the weights as multiples of uniform, 1/T."""
         return self.aggregation_map * self.aggregation_map.size
 
 

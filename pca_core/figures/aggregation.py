@@ -26,7 +26,7 @@ def draw_aggregation(view: View) -> Figure:
         (without.pull, (without.pull, reach.pull)), (without.gradient, (without.gradient, reach.gradient))
     ))  # fmt: skip
     maps = (
-        ("j borrows from", loan.times_even, "× even share", None),
+        ("j borrows from", loan.times_even, "× uniform", None),
         ("Entropy of the weights", view.weights.entropy, "share of log T", None),
         ("Pull without aggregation", pulls[0], "× its mean", REACH),
         (f"Pull, α = {alpha:g}", pulls[1], "× mean without", REACH),

@@ -6,6 +6,7 @@ Shape suffixes as in :mod:`pca_core.association.similarity`; M counts the consis
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +15,10 @@ from pca_core.association.aggregation import aggregate
 from pca_core.association.cycle import AssociationConfig, check_labels, search_cycles
 from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_map_directions
+from pca_core.association.threads import run_in_parts
 from pca_core.types import Association, Level
+
+SMALL_MAP = 2048**2  # similarities of a pair up to which one thread a pair is quicker than all threads on one
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ def association_loss(
     alpha: float = 0.5,
     config: AssociationConfig | None = None,
     *,
+    reduction: Literal["pixels", "pairs"] = "pixels",
     pixels_per_class: int | None = None,
     generator: torch.Generator | None = None,
 ) -> AssociationLoss:
@@ -65,28 +70,94 @@ def association_loss(
         level: ``"feature"`` or ``"prediction"``.
         alpha: Spatial aggregation of the target, 0 = off.
         config: Every other switch (mutual, top-k, ...); its level and alpha take the place of the two arguments.
+        reduction: Mean over the pixels of the batch, or over its pairs, each the mean over its own pixels.
         pixels_per_class: Pull on at most so many consistent pixels of a class in each image, drawn at random, so that road and
             sky do not drown the rest; None pulls on all, as the paper does.
         generator: Of that draw, on the CPU.
 
     Returns:
-        :class:`AssociationLoss`. Gradients reach source and target; extra memory is O(N·C), forward and backward.
+        :class:`AssociationLoss`. Gradients reach source and target; they are computed with the value, where gradients are
+        wanted, so that the backward pass only scales them. Extra memory is O(N·C).
 
     Raises:
-        ValueError: On shapes or labels that do not fit together.
+        ValueError: On shapes or labels that do not fit together, or an unknown reduction.
 
     Source: PLCA eq. 5. We take exact log-probabilities (the authors add 1e-10 inside the logarithm, or clamp it at −100).
     """
+    if reduction not in ("pixels", "pairs"):
+        raise ValueError(f"reduction must be 'pixels' or 'pairs', got {reduction!r}.")
     config = config or AssociationConfig(level=level, alpha=alpha)
     _check_batch(source, target, source_labels)
-    aggregated = aggregate(target, config.level, config.alpha, contrast_normalisation=config.contrast_normalisation)
-    total, count, associations = (source.sum() + target.sum()) * 0.0, 0, []
-    for source_CHW, target_CHW, labels in zip(source, aggregated, source_labels, strict=True):
-        draw = _Draw(pixels_per_class, generator)
-        value, num_rows, association = _pair_nll(source_CHW, target_CHW, labels, config, draw)
-        total, count = total + value, count + num_rows
-        associations.append(association)
-    return AssociationLoss(total / max(count, 1), tuple(associations))
+    draws = _Draw.of_each(len(source), pixels_per_class, generator)
+    wanted = tuple(torch.is_grad_enabled() and side.requires_grad for side in (source, target))
+    found: list[_PairTerm] = [None] * len(source)
+
+    def work(_: int, pairs: slice) -> None:
+        for b in range(*pairs.indices(len(source))):
+            found[b] = _find_term(source[b].detach(), target[b].detach(), source_labels[b], config, draws[b], wanted)
+
+    side_by_side = _count_side_by_side(source, target)
+    run_in_parts(work, side_by_side)
+    work(0, slice(side_by_side, len(source)))
+    counts = [term.num_rows for term in found]
+    shares = [1 / max(sum(counts), 1)] * len(counts) if reduction == "pixels" else [1 / max(n, 1) / len(counts) for n in counts]
+    gradients = [_share([term.gradients[side] for term in found], shares) for side in range(2)]
+    value = _WithGradients.apply(source, target, _share([term.value for term in found], shares).sum(), *gradients)
+    return AssociationLoss(value, tuple(term.association for term in found))
+
+
+def _count_side_by_side(source: Tensor, target: Tensor) -> int:
+    """How many pairs of a batch are taken by one thread each; the rest has all threads, pair by pair."""
+    if source.device.type != "cpu":
+        return 0
+    is_small = source[0, 0].numel() * target[0, 0].numel() <= SMALL_MAP
+    return len(source) - (0 if is_small else len(source) % torch.get_num_threads())
+
+
+@dataclass(frozen=True)
+class _PairTerm:
+    """One pair's summed term, and its gradients with respect to the two maps, None where not wanted."""
+
+    value: Tensor
+    gradients: tuple[Tensor | None, Tensor | None]
+    num_rows: int
+    association: Association
+
+
+def _find_term(
+    source_CHW: Tensor, target_CHW: Tensor, labels: Tensor, config: AssociationConfig, draw: _Draw, wanted: tuple[bool, bool]
+) -> _PairTerm:
+    """Value and gradients at once: nothing of a pair but these outlives it, and pairs need not wait for each other."""
+    maps = tuple(side.requires_grad_(is_wanted) for side, is_wanted in zip((source_CHW, target_CHW), wanted, strict=True))
+    with torch.set_grad_enabled(any(wanted)):
+        aggregated = aggregate(maps[1][None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation)[0]
+        value, num_rows, association = _pair_nll(maps[0], aggregated, labels, config, draw)
+    leaves = [side for side in maps if side.requires_grad]
+    gradients = iter(torch.autograd.grad(value, leaves, materialize_grads=True) if leaves else ())
+    return _PairTerm(value.detach(), tuple(next(gradients) if is_wanted else None for is_wanted in wanted), num_rows, association)
+
+
+def _share(terms: list[Tensor | None], shares: list[float]) -> Tensor | None:
+    """Each times its share, (B, …); None where there are none."""
+    if terms[0] is None:
+        return None
+    for term, share in zip(terms, shares, strict=True):
+        term.mul_(share)
+    return torch.stack(terms) if len(terms) > 1 else terms[0][None]
+
+
+class _WithGradients(torch.autograd.Function):
+    """A value whose gradients are already there."""
+
+    @staticmethod
+    def forward(ctx, source, target, value, *gradients):
+        ctx.gradients = gradients
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_output):
+        return *(None if gradient is None else gradient * grad_output for gradient in ctx.gradients), None, None, None
 
 
 def _pair_nll(
@@ -115,6 +186,14 @@ class _Draw:
 
     pixels_per_class: int | None
     generator: torch.Generator | None
+
+    @classmethod
+    def of_each(cls, pairs: int, pixels_per_class: int | None, generator: torch.Generator | None) -> list[_Draw]:
+        """One a pair, each with a generator of its own, so that it does not matter which pair is drawn first."""
+        if pixels_per_class is None:
+            return [cls(None, None)] * pairs
+        seeds = torch.randint(2**62, (pairs,), generator=generator).tolist()
+        return [cls(pixels_per_class, torch.Generator().manual_seed(seed)) for seed in seeds]
 
     def rows(self, is_consistent_S: Tensor, label_S: Tensor) -> Tensor:
         row_M = is_consistent_S.nonzero()[:, 0]

@@ -56,8 +56,8 @@ def test_both_ends_of_a_legend_have_as_many_decimals(ends, shown):
 
 
 def test_a_logarithmic_legend_has_as_many_digits_at_both_ends():
-    layer = value_layer("loan", "Loan", "target", np.geomspace(0.0365, 10.84, 12).reshape(3, 4), "× even share", is_log=True)
-    assert layer.legend == ("0.0365", "10.8 × even share (log scale)")
+    layer = value_layer("loan", "Loan", "target", np.geomspace(0.0365, 10.84, 12).reshape(3, 4), "× uniform", is_log=True)
+    assert layer.legend == ("0.0365", "10.8 × uniform (log scale)")
 
 
 def test_trace_tells_a_story_at_once(trace):

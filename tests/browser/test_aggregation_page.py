@@ -36,7 +36,7 @@ def test_a_clicked_pixel_tells_the_weights_of_the_core(page, serve, analysis):
         expect_number(page, "Borrows from", f"{loan.num_lenders:,.0f} pixels")
         expect_number(page, "Of its own class", f"{loan.own_class_share:.0%}")
         low, high = (f"{end:.3g}" for end in (loan.times_even.min(), loan.times_even.max()))
-        words = f"{low}{high} × even share (log scale)"
+        words = f"{low}{high} × uniform (log scale)"
         shown = page.locator(".li-layers[data-side=target] .li-legend.is-shown").filter(has_text=words)
         shown.locator(".li-ramp").wait_for(timeout=20_000)
 

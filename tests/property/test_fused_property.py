@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pca_core.association import dispatch, fused_gradients
+from pca_core.association import aggregation, dispatch, fused_attention, fused_gradients
 from pca_core.association.likelihood import Chosen, pair_nll
-from pca_core.association.similarity import make_directions
+from pca_core.association.similarity import make_direction, make_directions, normalise_rows
 from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
 
@@ -145,8 +145,62 @@ def test_gradients_do_not_depend_on_the_number_of_threads(threads):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@examples
+@given(
+    pixels=shapes["columns"],
+    channels=shapes["channels"],
+    spread=shapes["spread"],
+    seed=shapes["seed"],
+    tile=st.sampled_from([1, 7, 64, 384]),
+    is_normalised=st.booleans(),
+)
+def test_aggregation_from_half_of_the_scores(pixels, channels, spread, seed, tile, is_normalised):
+    """Values and gradients are those of attention in float64; a pixel without features, and equal pixels, are among them."""
+    pixels_TC, grad_TC = make_maps(pixels, pixels, channels, spread, seed)
+    pixels_TC[0], pixels_TC[-1] = 0, pixels_TC[pixels // 2]
+    key_TC = normalise_rows(pixels_TC)
+    inverse_std_T = make_direction(key_TC, key_TC, normalise=is_normalised).inverse_std_R
+
+    def borrow(how, dtype):
+        leaves = [side.to(dtype).requires_grad_() for side in (key_TC, pixels_TC)]
+        result = how(leaves[0], inverse_std_T.to(dtype), leaves[1])
+        return result.detach(), *torch.autograd.grad(result, leaves, grad_TC.to(dtype))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fused_attention, "TILE", tile)
+        patch.setattr(fused_attention, "_ROWS_A_THREAD", 1)
+        fused = borrow(fused_attention.attend_within, torch.float32)
+    expected = borrow(lambda key, scale, value: (key @ key.T * scale[:, None]).softmax(1) @ value, torch.float64)
+    rounding = 1e-6 * (1 + inverse_std_T.max())  # of a score, it counts 1/σ times in a weight
+    largest, steepest = pixels_TC.abs().max(), grad_TC.abs().sum()
+    allowed = largest, inverse_std_T.max() * largest * steepest * channels, steepest
+    for got, other, size in zip(fused, expected, allowed, strict=True):
+        assert ((got - other).abs() <= rounding * (1 + size)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, 12])
+def test_aggregation_does_not_depend_on_the_number_of_threads(threads):
+    pixels_TC = torch.randn(2500, 16, generator=torch.Generator().manual_seed(0))
+
+    def gradients():
+        leaf = pixels_TC.clone().requires_grad_()
+        result = aggregation.aggregate_pixels(leaf, "feature")
+        return result.detach(), *torch.autograd.grad(result, leaf, pixels_TC.flip(0))
+
+    known = torch.get_num_threads()
+    expected = gradients()
+    torch.set_num_threads(threads)
+    try:
+        got = gradients()
+    finally:
+        torch.set_num_threads(known)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
 def test_large_maps_take_the_fused_pass():
     directions = make_directions(torch.randn(2048, 4), torch.randn(2048, 4), "feature")
     assert dispatch.find_fused(directions[0]).__name__.endswith("fused")
+    assert dispatch.find_attention(directions[0]).__name__.endswith("fused_attention")
     halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
     assert dispatch.find_fused(halves[0]) is None

@@ -13,6 +13,7 @@ from pca_core import (
     total_loss,
 )
 from pca_core.association import similarity as similarity_module
+from pca_core.losses import association as association_module
 from pca_core.losses.segmentation import _guarded_cross_entropy
 from tests import reference
 
@@ -40,7 +41,10 @@ def freeze_moments(monkeypatch):
 
         monkeypatch.setattr(similarity_module, "row_moments", first_moments)
 
-    return freeze
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # pairs one after the other: calls come in one order
+    yield freeze
+    torch.set_num_threads(threads)
 
 
 # Two image pairs: two directions each, and at feature level one aggregation each.
@@ -108,6 +112,59 @@ def test_mean_runs_over_the_consistent_pixels_of_the_batch():
     assert counts[0] != counts[1]
     mean = sum(result.value * count for result, count in zip(single, counts, strict=True)) / sum(counts)
     torch.testing.assert_close(both.value, mean)
+
+
+@pytest.mark.parametrize("level", ["feature", "prediction"])
+def test_a_mean_over_pairs_is_the_mean_of_their_losses(level):
+    """Of pairs with unlike numbers of consistent pixels; values and gradients."""
+    source, target, labels = random_maps(batch=3, channels=6, source=(5, 6), target=(6, 5), classes=2)
+    labels[1, 1:] = 255
+    if level == "prediction":
+        source, target = source.softmax(1), target.softmax(1)
+    leaves = source.requires_grad_(), target.requires_grad_()
+    whole = association_loss(source, target, labels, level, reduction="pairs")
+    single = [association_loss(source[i : i + 1], target[i : i + 1], labels[i : i + 1], level) for i in range(3)]
+    assert len({found.associations[0].is_consistent.sum().item() for found in single}) > 1
+    expected = torch.stack([found.value for found in single]).mean()
+    torch.testing.assert_close(whole.value, expected)
+    for got, other in zip(*(torch.autograd.grad(value, leaves) for value in (whole.value, expected)), strict=True):
+        torch.testing.assert_close(got, other)
+    with pytest.raises(ValueError, match="reduction must be 'pixels' or 'pairs', got 'mean'"):
+        association_loss(source, target, labels, level, reduction="mean")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_pairs_do_not_wait_for_each_other_and_give_what_they_give_in_turn(threads, monkeypatch):
+    """Small maps a thread each, larger ones by all threads where they do not share out evenly: the same loss and draw."""
+    maps = [side.float() for side in random_maps(batch=5, channels=8, source=(24, 24), target=(23, 25))[:2]]
+    labels = torch.randint(0, 4, (5, 24, 24), generator=torch.Generator().manual_seed(1))
+
+    def find():
+        leaves = [side.clone().requires_grad_() for side in maps]
+        generator = torch.Generator().manual_seed(3)
+        loss = association_loss(*leaves, labels, pixels_per_class=9, generator=generator)
+        return loss.value.detach(), *torch.autograd.grad(loss.value, leaves)
+
+    known = torch.get_num_threads()
+    expected = find()
+    try:
+        torch.set_num_threads(threads)
+        for small in (0, 2**22):
+            monkeypatch.setattr(association_module, "SMALL_MAP", small)
+            for got, other in zip(find(), expected, strict=True):
+                torch.testing.assert_close(got, other, rtol=1e-4, atol=1e-6)
+    finally:
+        torch.set_num_threads(known)
+
+
+def test_only_wanted_gradients_are_computed():
+    source, target, labels = random_maps()
+    target.requires_grad_()
+    loss = association_loss(source, target, labels)
+    assert torch.autograd.grad(loss.value, target)[0].abs().sum() > 0
+    with torch.no_grad():
+        assert not association_loss(source, target, labels).value.requires_grad
+    assert not association_loss(source, target.detach(), labels).value.requires_grad
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,21 @@ def test_torch_keeps_its_threads_here_and_in_threads_to_come():
     assert (seen[-1], torch.get_num_threads()) == (before, before)
 
 
+def test_threads_compute_in_the_modes_of_their_caller():
+    seen = []
+
+    def look(part, rows):
+        seen.append((torch.is_inference_mode_enabled(), torch.is_grad_enabled()))
+
+    run_in_parts(look, 100)
+    with torch.no_grad():
+        run_in_parts(look, 100)
+    with torch.inference_mode():
+        run_in_parts(look, 100)
+    parts = len(seen) // 3
+    assert seen == [(False, True)] * parts + [(False, False)] * parts + [(True, False)] * parts
+
+
 def test_two_sessions_at_once_get_what_one_gets():
     generator = torch.Generator().manual_seed(0)
     maps = [torch.randn(2, 16, 40, 60, generator=generator) for _ in range(4)]

@@ -55,26 +55,22 @@ def associate_pairs(
     terms = learner.config.association
     maps = [terms.pool(_choose(output, level)) for output in (source, target)]
     small_labels = resize_labels(labels, tuple(maps[0].shape[-2:]))
-    found = [
-        association_loss(
-            maps[0][b : b + 1],
-            maps[1][b : b + 1],
-            small_labels[b : b + 1],
-            config=terms.config(level),
-            pixels_per_class=terms.pixels_per_class,
-            generator=learner.generator,
-        )
-        for b in range(len(labels))
-    ]
-    return sum(loss.value for loss in found) / len(found), _describe(found)
+    loss = association_loss(
+        *maps,
+        small_labels,
+        config=terms.config(level),
+        reduction="pairs",
+        pixels_per_class=terms.pixels_per_class,
+        generator=learner.generator,
+    )
+    return loss.value, _describe(loss)
 
 
 def _choose(output: SegmentationOutput, level: Level) -> Tensor:
     return output.features if level == "feature" else output.logits.softmax(1)
 
 
-def _describe(found: list[AssociationLoss]) -> dict[str, float]:
+def _describe(loss: AssociationLoss) -> dict[str, float]:
     """Means over the pairs."""
-    pairs = [association for loss in found for association in loss.associations]
-    facts = {"rate": "rate", "coverage": "coverage", "hubness": "hub_share"}
+    pairs, facts = loss.associations, {"rate": "rate", "coverage": "coverage", "hubness": "hub_share"}
     return {name: sum(getattr(pair, attribute) for pair in pairs) / len(pairs) for name, attribute in facts.items()}
