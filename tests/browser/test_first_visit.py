@@ -45,6 +45,23 @@ def test_an_address_of_a_page_asks_for_nothing_that_is_not_there(page, serve, na
     assert troubles == []
 
 
+def test_what_the_browser_has_decoded_it_keeps_from_page_to_page(page, serve):
+    """The same pair on the next page: its pictures are there."""
+    page.add_init_script(
+        "window.decoded = 0; const make = createImageBitmap; "
+        "window.createImageBitmap = (...given) => { if (given[0] instanceof Blob) window.decoded += 1; return make(...given); };"
+    )
+    page.goto(f"{serve(SERVER, '--source', 'streets:noon')}/trace")
+    page.wait_for_selector(READY, timeout=60_000)
+    pictures = page.evaluate("window.decoded")
+    assert pictures >= 2
+    for name in ("Segmentation", "Aggregation", "Trace"):
+        page.locator(READY).evaluate("(root) => { root.dataset.old = 'true'; }")
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.wait_for_selector(f"{READY}:not([data-old])", timeout=60_000)
+    assert page.evaluate("window.decoded") == pictures
+
+
 def test_the_pages_that_are_warmed_are_those_of_the_app():
     from streamlit.testing.v1 import AppTest
 

@@ -20,7 +20,11 @@ async function decodeFeatures({ header, sections }) {
 
 function decodeNumbers(bytes, isInteger, scale) {
   const { buffer } = bytes.slice(); // aligned
-  return isInteger ? Float32Array.from(new Int16Array(buffer), (value) => value * scale) : new Float32Array(buffer);
+  if (!isInteger) return new Float32Array(buffer);
+  const integers = new Int16Array(buffer);
+  const values = new Float32Array(integers.length);
+  for (let i = 0; i < integers.length; i += 1) values[i] = integers[i] * scale; // many times as fast as Float32Array.from
+  return values;
 }
 
 const otherSide = (side) => (side === "source" ? "target" : "source");

@@ -14,10 +14,15 @@ function readMessage(bytes) {
 function createStore(decode) {
   const kept = new Map(); // hash -> Map of owner -> promise of what was decoded
   const awaited = new Map(); // hash -> functions to call once it is there
+  let last = null; // what nobody carries any more: the next page mostly shows the same pair
 
   function withdraw(owner) {
     for (const [hash, owners] of kept) {
-      if (owners.delete(owner) && owners.size === 0) kept.delete(hash);
+      const promise = owners.get(owner);
+      if (owners.delete(owner) && owners.size === 0) {
+        kept.delete(hash);
+        last = { hash, promise };
+      }
     }
   }
 
@@ -26,7 +31,9 @@ function createStore(decode) {
     if (kept.get(hash)?.has(owner)) return;
     withdraw(owner);
     const owners = kept.get(hash) ?? new Map();
-    const promise = owners.values().next().value ?? decode(message);
+    const known = owners.values().next().value ?? (last?.hash === hash ? last.promise : null);
+    const promise = known ?? decode(message);
+    last = null;
     kept.set(hash, owners.set(owner, promise));
     for (const resolve of awaited.get(hash) ?? []) resolve(promise);
     awaited.delete(hash);
