@@ -1,7 +1,8 @@
 """Association and its loss beside what one would otherwise run: time and peak extra memory, in one run, as ratios.
 
-    python benchmarks/association.py                          # the whole table: 8,192, odd sizes, 32,768 once
+    python benchmarks/association.py                          # the whole table: 8,192, 4,096, odd sizes, 32,768 once
     python benchmarks/association.py --large                  # 32,768 pixels a side alone, several rounds
+    python benchmarks/association.py --tiles                  # association in tiles of other sizes than the built-in one
     python benchmarks/association.py --pixels 5003 --target-pixels 6007 --channels 131 --rounds 9
 
 Each contender lives in a process of its own and the parent asks them in turn, round by round, so that a change of the machine's
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from contenders import Shape, make_job
+from contenders import Shape, make_inputs, make_job
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting processes must not spin on the cores of the one that runs
 
@@ -52,8 +53,10 @@ LOSS_AGGREGATED = {
 }
 
 
+SMALL = Shape(4096, 4096, 256)
 ODD = Shape(7919, 5003, 131)
 LARGE = Shape(32768, 32768, 256)
+TILES = ((128, 512), (256, 512), (512, 512), (256, 1024), (1024, 1024), (256, 2048), (512, 2048), (64, 8192))
 
 
 def peak_extra_mib(job: Callable[[], object]) -> float:
@@ -175,6 +178,31 @@ def compare_large(rounds: int) -> None:
     compare("Loss with aggregation", {"loss_aggregated": LOSS_AGGREGATED["loss_aggregated"]}, LARGE, rounds)
 
 
+def compare_tiles(shape: Shape, rounds: int) -> None:
+    """The pass of an association in tiles of several sizes, in turn, in this process."""
+    import torch
+
+    from pca_core.association import fused, warm_up
+    from pca_core.association.similarity import make_map_directions
+
+    built_in = fused.TILE_ROWS, fused.TILE_COLUMNS
+    source, target, _ = make_inputs(shape)
+    directions = make_map_directions(source[0], target[0], "feature")
+    seen = {size: [] for size in dict.fromkeys((built_in, *TILES))}
+    with torch.inference_mode():
+        warm_up()
+        for _ in range(rounds + 1):
+            for size, runs in seen.items():
+                fused.TILE_ROWS, fused.TILE_COLUMNS = size
+                started = time.perf_counter()
+                fused.scan(*directions, 2)
+                runs.append(time.perf_counter() - started)
+    print(f"\nThe pass in other tiles, {shape}, {rounds} rounds\n  {'rows × columns':>15} {'seconds':>8} {'/ built-in':>10}")
+    for (rows, columns), runs in seen.items():
+        ratio = statistics.median(a / b for a, b in zip(runs[1:], seen[built_in][1:], strict=True))
+        print(f"  {rows:6} × {columns:6} {statistics.median(runs[1:]):8.3f} {ratio:10.2f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pixels", type=int, metavar="N", help="only this size; left out: the whole table")
@@ -183,6 +211,7 @@ def main() -> None:
     parser.add_argument("--wide", type=int, default=2048, metavar="C", help="a second width for aggregation")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", action="store_true", help="32,768 pixels a side alone, --rounds times")
+    parser.add_argument("--tiles", action="store_true", help="association in tiles of other sizes, --rounds times")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     pixels = arguments.pixels or 8192
@@ -196,8 +225,13 @@ def main() -> None:
     if arguments.large:
         compare_large(arguments.rounds)
         return
+    if arguments.tiles:
+        compare_tiles(shape, arguments.rounds)
+        return
     compare_all(shape, arguments.wide, arguments.rounds)
     if arguments.pixels is None:
+        compare("Association", ASSOCIATE, SMALL, arguments.rounds)
+        compare("Loss", LOSS, SMALL, arguments.rounds)
         for title, names in (("Association", ASSOCIATE), ("Loss with aggregation", LOSS_AGGREGATED)):
             compare(title, names, ODD, arguments.rounds)
         compare_large(0)

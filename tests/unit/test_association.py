@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from pca_core import AssociationConfig, associate
+from pca_core.association.similarity import row_moments
 from tests import reference
 from tests.conftest import make_pair
 
@@ -239,3 +240,32 @@ def test_inputs_are_left_as_they_are_and_need_no_graph():
     assert not found.forward_prob.requires_grad
     assert torch.equal(source, pair.source_features)
     assert torch.equal(target, pair.target_features)
+
+
+@pytest.mark.parametrize("layout", ["planes", "pixels", "one channel", "expanded"])
+def test_maps_stay_what_they_are_however_they_lie_in_memory(layout):
+    """Rows are brought to unit length in place only where they are a copy."""
+    generator = torch.Generator().manual_seed(0)
+    channels = 1 if layout == "one channel" else 6
+    maps = [torch.randn(channels, 5, 7, generator=generator) + 3 for _ in range(2)]
+    if layout == "pixels":
+        maps = [side.permute(1, 2, 0).contiguous().permute(2, 0, 1) for side in maps]
+    if layout == "expanded":
+        maps = [side[:, :1, :1].expand(-1, 5, 7) for side in maps]
+    before = [side.clone() for side in maps]
+    labels = torch.zeros(5, 7, dtype=torch.long)
+    found = associate(*maps, labels, AssociationConfig(alpha=0.0))
+    plain = associate(*(side.contiguous() for side in before), labels, AssociationConfig(alpha=0.0))
+    for side, old in zip(maps, before, strict=True):
+        assert torch.equal(side, old)
+    assert torch.equal(found.similarity, plain.similarity)
+
+
+def test_moments_of_wide_features_are_those_of_the_matrix():
+    """From bands of the covariance, of a width that the bands do not divide."""
+    generator = torch.Generator().manual_seed(0)
+    query_RD, key_ND = (torch.randn(rows, 131, generator=generator, dtype=torch.float64) + 1 for rows in (37, 3000))
+    mean_R, inverse_std_R = row_moments(query_RD, key_ND)
+    matrix = query_RD @ key_ND.T
+    torch.testing.assert_close(mean_R, matrix.mean(1))
+    torch.testing.assert_close(inverse_std_R, 1 / matrix.std(1))
