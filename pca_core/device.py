@@ -33,6 +33,14 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for products of bfloat16; others emulate them, slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+
+
 def choose_tile_rows(num_columns: int, dtype: torch.dtype, device: torch.device) -> int:
     """Return how many rows of a similarity matrix with ``num_columns`` columns to hold at a time."""
     row_bytes = max(num_columns * torch.empty((), dtype=dtype).element_size(), 1)

@@ -98,7 +98,8 @@ class AdaptationConfig:
         confidence: Probability from which a teacher's prediction is learnt from.
         augmentation: Of source views.
         target_augmentation: Of target views; the teacher sees them before their colours change.
-        precision: ``"float32"``, or ``"bfloat16"`` for mixed precision on CUDA.
+        precision: ``"float32"``, ``"bfloat16"`` for mixed precision, or ``"auto"``: mixed where the device multiplies bfloat16
+            (tensor cores, AMX, AVX-512 BF16), else float32. Only the net is mixed; losses and association stay float32.
         held_out: Images kept aside from the source, if no held-out set is given, only to be scored on.
         evaluate_every: Steps between evaluations.
         seed: Of everything random.
@@ -129,7 +130,7 @@ class AdaptationConfig:
     confidence: float = 0.9
     augmentation: Augmentation = field(default_factory=Augmentation)
     target_augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
     held_out: int = 12
     evaluate_every: int = 25
     seed: int = 0

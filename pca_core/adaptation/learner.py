@@ -15,6 +15,7 @@ from pca_core.adaptation import distributed
 from pca_core.adaptation.batch_norm import BUFFERS, DomainStatistics, batch_norms
 from pca_core.adaptation.config import AdaptationConfig
 from pca_core.adaptation.views import Views
+from pca_core.device import multiplies_bfloat16
 from pca_core.losses import total_loss
 from pca_core.models import Checkpoint
 from pca_core.training.optimization import make_optimizer, set_learning_rate
@@ -53,18 +54,17 @@ class Update:
 class _Network(nn.Module):
     """One call for both domains, each under its own batch-norm statistics, so that one call is all that DDP has to follow."""
 
-    def __init__(self, model: nn.Module, statistics: DomainStatistics | None, precision: str) -> None:
+    def __init__(self, model: nn.Module, statistics: DomainStatistics | None, is_mixed: bool) -> None:
         super().__init__()
         self.model = model
-        self._statistics, self._precision = statistics, precision
+        self._statistics, self._is_mixed = statistics, is_mixed
 
     def forward(self, images: dict[ViewKind, Tensor]) -> dict[ViewKind, tuple[Tensor, Tensor]]:
         outputs = {}
         for name, batch in images.items():
-            is_half = self._precision == "bfloat16" and batch.device.type == "cuda"
             domain: Domain = "source" if name == "source" else "target"
             own_statistics = self._statistics.use(domain) if self._statistics else nullcontext()
-            with own_statistics, torch.autocast("cuda", torch.bfloat16) if is_half else nullcontext():
+            with own_statistics, torch.autocast(batch.device.type, torch.bfloat16, enabled=self._is_mixed):
                 output = self.model(batch)
             outputs[name] = output.features.float(), output.logits.float()
         return outputs
@@ -93,7 +93,8 @@ class Learner:
         keeps_sets = config.batch_norm == "per-domain" and method.is_gradient_based and method.sees_target
         self.statistics = DomainStatistics(self.model) if keeps_sets else None
         self.teacher = deepcopy(self.model).requires_grad_(False).eval() if method.needs_teacher(config) else None
-        self.network = distributed.wrap(_Network(self.model, self.statistics, config.precision), device)
+        is_mixed = config.precision == "bfloat16" or (config.precision == "auto" and multiplies_bfloat16(device))
+        self.network = distributed.wrap(_Network(self.model, self.statistics, is_mixed), device)
         self.optimizer = make_optimizer(self.model.parameters(), config.optimizer)
         self.micro_batch = distributed.share(config.batch_size)
         self.class_weights: Tensor | None = None  # (K,) of the supervised cross-entropy

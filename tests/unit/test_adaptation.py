@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig, OutOfMemory, adapt, config_from_dict, config_to_dict
+from pca_core.adaptation import learner as learner_module
+from pca_core.adaptation.learner import Learner
 from pca_core.adaptation.methods import plca
 from pca_core.adaptation.methods.plca import PLCA
+from pca_core.adaptation.views import ViewMaker
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset
 from pca_core.losses import LossWeights
@@ -64,6 +67,31 @@ def test_a_method_takes_its_steps_on_a_copy(method, losses, levels, domains):
     assert not adapted.model.training
     assert adapted.notes["adapted_with"] == method
     assert config_from_dict(adapted.notes["adaptation"]) == adaptation.config
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_the_net_is_mixed_where_the_device_multiplies_bfloat16(is_fast, domains, monkeypatch):
+    """Products of the net alone: features, logits and losses are float32 again, and so are the weights."""
+    monkeypatch.setattr(learner_module, "multiplies_bfloat16", lambda device: is_fast)
+    checkpoint, seen = make_checkpoint(domains[0]), {}
+    views = ViewMaker(checkpoint, *domains, TINY, range(2)).make(1)
+    images = {"source": views.source_images, "target": views.target_images}
+    for precision in ("float32", "bfloat16", "auto"):
+        learner = Learner(checkpoint, replace(TINY, precision=precision), METHODS["plca"], torch.device("cpu"))
+        kinds = set()
+        for layer in learner.model.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.register_forward_hook(lambda _, __, result, kinds=kinds: kinds.add(result.dtype))
+        outputs = learner.forward(images)
+        update = learner.descend(METHODS["plca"].compute_terms, views, 1e-3)
+        assert {outputs["target"].features.dtype, outputs["target"].logits.dtype} == {torch.float32}
+        assert {parameter.dtype for parameter in learner.model.parameters()} == {torch.float32}
+        seen[precision] = kinds, update.losses["total"]
+    assert seen["float32"][0] == {torch.float32}
+    assert seen["bfloat16"][0] == {torch.bfloat16}
+    assert seen["auto"] == seen["bfloat16" if is_fast else "float32"]
+    assert seen["bfloat16"][1] == pytest.approx(seen["float32"][1], rel=0.02)
+    assert seen["bfloat16"][1] != seen["float32"][1]
 
 
 def test_adabn_sees_every_target_image_once_and_changes_no_weight(domains):
