@@ -10,6 +10,7 @@ from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig
 
 PRESET_NAMES = {"quick": "Quick", "plca-paper": "As in the paper"}
 NORMS = {"shared": "Shared", "frozen": "Frozen", "per-domain": "One set a domain"}
+PRECISIONS = {"auto": "Mixed where the device is fast at it", "float32": "float32", "bfloat16": "Mixed, bfloat16"}
 LAYERS = {
     "method": "As the method has it",
     "all": "All",
@@ -226,8 +227,15 @@ def _net(config: AdaptationConfig, name: str) -> AdaptationConfig:
         "Averaging per step", 0.0, 1.0, config.teacher_decay, 0.01, format="%.3f", key=f"adapt_decay {name}",
         help="Share of the running average that stays.",
     )  # fmt: skip
+    precision = two.selectbox(
+        "Precision of the net", list(PRECISIONS), list(PRECISIONS).index(config.precision), format_func=PRECISIONS.get,
+        key=f"adapt_precision {name}",
+        help="Mixed: products of the net in bfloat16, about half the time where the device has instructions for it. "
+        "Losses and association stay exact.",
+    )  # fmt: skip
     return replace(
         config,
+        precision=precision,
         optimizer=optimizer,
         batch_norm=norms,
         trained_layers=layers,

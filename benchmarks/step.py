@@ -1,12 +1,14 @@
 """One step of adaptation beside a step on the source alone, and where its time goes.
 
     python benchmarks/step.py                                 # the built-in net, 4 pairs of 240 × 176
+    python benchmarks/step.py --precision bfloat16            # the net mixed, as the preset has it where the device is fast at it
     python benchmarks/step.py --size 176 240 --batch 4 --rounds 25
 
 Steps take turns, round by round; printed are medians, and the median of the ratios within a round, of seconds and of processor
-time (all cores), which other work on the machine disturbs less. ``plca`` is the app's quick
-preset (maps of more than 2,048 pixels are averaged over squares first); ``plca, every pixel`` the paper's terms. Parts are timed
-one by one: forward, each term forward and backward as far as the net's outputs, backward through the net, optimiser.
+time (all cores), which other work on the machine disturbs less. ``plca`` is the app's quick preset, with the net in float32 unless
+asked (maps of more than 2,048 pixels are averaged over squares first); ``plca, every pixel`` the paper's terms. Parts are timed
+one by one: forward, each term forward (its gradient with respect to the net's outputs is computed there where it can be) and
+backward as far as the net's outputs, backward through the net, optimiser.
 """
 
 from __future__ import annotations
@@ -43,9 +45,9 @@ from pca_core.types import SegmentationOutput
 MOST = 2.3  # times a source-only step, asked for
 
 
-def make_configs(size: tuple[int, int], batch: int) -> dict[str, AdaptationConfig]:
+def make_configs(size: tuple[int, int], batch: int, precision: str) -> dict[str, AdaptationConfig]:
     """The steps that are compared, the control first."""
-    quick = replace(PRESETS["quick"], batch_size=batch, crop=size)
+    quick = replace(PRESETS["quick"], batch_size=batch, crop=size, precision=precision)
     return {
         "source-only": replace(quick, method="source-only"),
         "plca": quick,
@@ -119,17 +121,20 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of the net, in every step")
     arguments = parser.parse_args()
     device = pick_device(arguments.device)
     checkpoint = load_checkpoint(arguments.checkpoint, device=device)
-    configs = make_configs(tuple(arguments.size), arguments.batch)
+    configs = make_configs(tuple(arguments.size), arguments.batch, arguments.precision)
     data = open_dataset("streets:noon"), open_dataset("streets:dusk-rain", domain="target")
     maker = ViewMaker(checkpoint, *data, configs["plca"], range(arguments.batch))
     warm_up()
     maker.make(0)  # images are read once, later steps find them
     making = statistics.median(clock(lambda step=step: maker.make(step), device)[1] for step in range(1, 6))
     views = maker.make(1).to(device)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads, {device}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads, {device}, net in {arguments.precision}"
+    )
     compare(checkpoint, configs, views, arguments.rounds, device)
     show_parts(checkpoint, configs, views, arguments.rounds, device)
     print(f"\nmaking the views of a step, in a thread beside it: {making * 1e3:.0f} ms of a core")

@@ -28,5 +28,6 @@ QUICK = AdaptationConfig(
     recalibrate=True,
     augmentation=Augmentation(max_scale=1.3),
     target_augmentation=Augmentation(max_scale=1.3),
+    precision="auto",
 )
 PRESETS: dict[str, AdaptationConfig] = {"quick": QUICK, "plca-paper": PLCA_PAPER}
