@@ -5,10 +5,9 @@
     python benchmarks/step.py --size 176 240 --batch 4 --rounds 25
 
 Steps take turns, round by round; printed are medians, and the median of the ratios within a round, of seconds and of processor
-time (all cores), which other work on the machine disturbs less. ``plca`` is the app's quick preset, with the net in float32 unless
-asked (maps of more than 2,048 pixels are averaged over squares first); ``plca, every pixel`` the paper's terms. Parts are timed
-one by one: forward, each term forward (its gradient with respect to the net's outputs is computed there where it can be) and
-backward as far as the net's outputs, backward through the net, optimiser.
+time (all cores), which other work on the machine disturbs less. ``plca`` is the app's quick preset (maps of more than 2,048
+pixels are averaged over squares first), the net in float32 unless asked otherwise; ``plca, every pixel`` the paper's terms. Parts
+are timed one by one: forward, each term forward and backward as far as the net's outputs, backward through the net, optimiser.
 """
 
 from __future__ import annotations
@@ -97,8 +96,7 @@ def time_parts(learner: Learner, views: Views, device: torch.device) -> dict[str
             f"{level}_association": associate_pairs(learner, source, target, views.source_labels, level)[0]
         }
     for name, term in terms.items():
-        loss = measure(f"{name}, forward", lambda term=term: total_loss(term(), weights))
-        measure(f"{name}, backward", loss.backward)
+        measure(name, lambda term=term: total_loss(term(), weights).backward())
     ends = [(getattr(outputs[side], name), getattr(leaf, name).grad) for side, leaf in leaves.items() for name in ENDS]
     ends = [(output, gradient) for output, gradient in ends if gradient is not None]
     measure("net, backward", lambda: torch.autograd.backward(*map(list, zip(*ends, strict=True))))
@@ -132,9 +130,8 @@ def main() -> None:
     maker.make(0)  # images are read once, later steps find them
     making = statistics.median(clock(lambda step=step: maker.make(step), device)[1] for step in range(1, 6))
     views = maker.make(1).to(device)
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads, {device}, net in {arguments.precision}"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    print(f"{machine}, {device}, net in {arguments.precision}")
     compare(checkpoint, configs, views, arguments.rounds, device)
     show_parts(checkpoint, configs, views, arguments.rounds, device)
     print(f"\nmaking the views of a step, in a thread beside it: {making * 1e3:.0f} ms of a core")
