@@ -57,8 +57,8 @@ def segment(checkpoint: Checkpoint, image: np.ndarray) -> Segmentation:
         :class:`Segmentation` on the model's device.
     """
     size = fit_short_side(*image.shape[:2], checkpoint.short_side, find_size_multiple(checkpoint.model))
-    batch = torch.from_numpy(normalise_image(resize_image(image, size), checkpoint.normalisation))[None].to(_device(checkpoint))
-    output = checkpoint.model(batch)
+    batch = torch.from_numpy(normalise_image(resize_image(image, size), checkpoint.normalisation))[None]
+    output = checkpoint.model(batch.to(_device(checkpoint), memory_format=torch.channels_last))
     return Segmentation(output.features[0].float(), output.logits[0].float().softmax(0), output.output_stride)
 
 

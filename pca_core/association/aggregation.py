@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pca_core.association.dispatch import find_attention, find_gpu
-from pca_core.association.similarity import Direction, flatten_pixels, make_direction, normalise_rows, safe_log
+from pca_core.association.similarity import MIN_STD, Direction, flatten_pixels, make_direction, normalise_rows, safe_log
 from pca_core.types import Level
 
 PAPER_ALPHA = 0.5
@@ -41,7 +41,10 @@ def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, c
     _check(target, level, alpha)
     if alpha == 0:
         return target
-    return mix(target, torch.stack([borrow(image, level, contrast_normalisation) for image in target]), alpha)
+    whole = target if target.dtype == torch.float64 else target.float()  # half precision cannot tell near ties apart
+    with torch.autocast(target.device.type, enabled=False):
+        borrowed = torch.stack([borrow(image, level, contrast_normalisation) for image in whole])
+        return mix(whole, borrowed, alpha).to(target.dtype)
 
 
 def mix(target: Tensor, borrowed: Tensor, alpha: float) -> Tensor:
@@ -78,12 +81,12 @@ def _attend(direction: Direction, value_NV: Tensor) -> Tensor:
 
 def aggregation_row(target_TC: Tensor, index: int, level: Level, *, contrast_normalisation: bool = True) -> Tensor:
     """Weights ``w_j·`` with which target pixel ``index`` borrows from all target pixels: (T,), sum 1."""
-    if level == "feature":
-        key_TC = normalise_rows(target_TC)
-        direction = make_direction(key_TC[index : index + 1], key_TC, normalise=contrast_normalisation)
-    else:
-        direction = make_direction(target_TC[index : index + 1], safe_log(target_TC), normalise=False)
-    score_T = (direction.key_ND @ direction.query_RD[0] - direction.mean_R) * direction.inverse_std_R
+    if level == "prediction":
+        return (safe_log(target_TC) @ target_TC[index]).softmax(0)
+    key_TC = normalise_rows(target_TC)
+    score_T = key_TC @ key_TC[index]
+    if contrast_normalisation and len(score_T) > 1:  # of one row the moments are taken from the row itself
+        score_T = (score_T - score_T.mean()) / score_T.std().clamp_min(MIN_STD)
     return score_T.softmax(0)
 
 

@@ -90,14 +90,15 @@ def associate(
     config = config or AssociationConfig()
     source_features, target_features = as_float(source_features), as_float(target_features)
     check_pair(source_features, target_features, source_labels, config)
-    target_features = aggregate(
-        target_features[None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation
-    )[0]
-    forward, backward = make_map_directions(
-        source_features, target_features, config.level, contrast_normalisation=config.contrast_normalisation
-    )
-    sizes = tuple(source_features.shape[-2:]), tuple(target_features.shape[-2:])
-    return search_cycles(forward, backward, source_labels.flatten(), sizes, config).association
+    with torch.autocast(source_features.device.type, enabled=False):
+        target_features = aggregate(
+            target_features[None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation
+        )[0]
+        forward, backward = make_map_directions(
+            source_features, target_features, config.level, contrast_normalisation=config.contrast_normalisation
+        )
+        sizes = tuple(source_features.shape[-2:]), tuple(target_features.shape[-2:])
+        return search_cycles(forward, backward, source_labels.flatten(), sizes, config).association
 
 
 @torch.no_grad()

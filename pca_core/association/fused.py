@@ -24,7 +24,7 @@ TILE_ROWS, TILE_COLUMNS = 512, 1024
 
 def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield (rows, columns, scores); the scores have a multiple of four rows, those beyond ``rows`` −∞. The buffer is reused."""
-    buffer = torch.empty(_whole_quads(tile_rows) * TILE_COLUMNS)
+    buffer = direction.key_ND.new_empty(_whole_quads(tile_rows) * TILE_COLUMNS)
     for row in range(rows.start, rows.stop, tile_rows):
         strip = slice(row, min(row + tile_rows, rows.stop))
         height = strip.stop - strip.start

@@ -38,10 +38,10 @@ class _Attention(torch.autograd.Function):
         # By Cauchy and Schwarz no score of a unit or zero row is above its own: no exponential overflows.
         highest_T = torch.linalg.vecdot(key_TC, key_TC)
         of_rows = highest_T, (inverse_std_T.double() * LOG2_E).float()
-        sum_T, result_TV = torch.zeros_like(highest_T), torch.zeros_like(value_TV)
+        sum_T, result_TV = torch.zeros_like(highest_T, dtype=torch.float64), torch.zeros_like(value_TV)
         _borrow(key_TC, value_TV, tuple(array.numpy() for array in of_rows), sum_T, result_TV)
-        result_TV /= sum_T[:, None]
-        ctx.save_for_backward(key_TC, inverse_std_T, value_TV, result_TV, *of_rows, sum_T.log2())
+        result_TV /= sum_T[:, None].float()
+        ctx.save_for_backward(key_TC, inverse_std_T, value_TV, result_TV, *of_rows, sum_T.log2().float())
         return result_TV
 
     @staticmethod
@@ -49,10 +49,11 @@ class _Attention(torch.autograd.Function):
     def backward(ctx, grad_TV):
         key_TC, inverse_std_T, value_TV, result_TV, *of_rows = ctx.saved_tensors
         grad_TV = grad_TV.contiguous()
-        of_rows += inverse_std_T, torch.linalg.vecdot(grad_TV, result_TV)
+        of_rows += inverse_std_T, (grad_TV * result_TV).sum(1)
         grad_key_TC, grad_value_TV = torch.zeros_like(key_TC), torch.zeros_like(value_TV)
         arrays = tuple(array.contiguous().numpy() for array in of_rows)
-        _add_gradients(key_TC, value_TV, grad_TV, arrays, grad_key_TC, grad_value_TV)
+        with torch.autocast("cpu", enabled=False):
+            _add_gradients(key_TC, value_TV, grad_TV, arrays, grad_key_TC, grad_value_TV)
         return grad_key_TC, None, grad_value_TV
 
 
@@ -76,17 +77,16 @@ class _Strip:
         return buffer[self.height * columns.start : self.height * columns.stop].view(self.height, -1)
 
 
-def _iterate_strips(length: int) -> Iterator[_Strip]:
-    height = fit_tile(max(TILE, _ROWS_A_THREAD * torch.get_num_threads()))
+def _strip_height(length: int) -> int:
+    """Asked once for a pass: it shrinks while anything in the process is short of memory."""
+    return min(fit_tile(max(TILE, _ROWS_A_THREAD * torch.get_num_threads())), length)
+
+
+def _iterate_strips(length: int, height: int) -> Iterator[_Strip]:
     for start in range(0, length, height):
         stop = min(start + height, length)
         bounds = [*range(start, stop, TILE), *range(stop, length, TILE), length]
         yield _Strip(slice(start, stop), tuple(map(slice, bounds[:-1], bounds[1:])))
-
-
-def _new_buffer(length: int) -> Tensor:
-    first = next(_iterate_strips(length))
-    return torch.empty(first.height * length)
 
 
 def _part(arrays: tuple[np.ndarray, ...], rows: slice) -> tuple[np.ndarray, ...]:
@@ -95,9 +95,9 @@ def _part(arrays: tuple[np.ndarray, ...], rows: slice) -> tuple[np.ndarray, ...]
 
 def _borrow(key_TC: Tensor, value_TV: Tensor, of_rows: tuple[np.ndarray, ...], sum_T: Tensor, result_TV: Tensor) -> None:
     """Add exponentials to the sums and, times the values, to the results."""
-    length, sums = len(key_TC), sum_T.numpy()
-    buffer = _new_buffer(length)
-    for strip in _iterate_strips(length):
+    length, height, sums = len(key_TC), _strip_height(len(key_TC)), sum_T.numpy()
+    buffer = key_TC.new_empty(height * length)
+    for strip in _iterate_strips(length, height):
         row_sums = np.empty((len(strip.tiles), strip.height), np.float32)
 
         def weigh(_: int, mine: slice, strip: _Strip = strip, row_sums: np.ndarray = row_sums) -> None:
@@ -109,7 +109,9 @@ def _borrow(key_TC: Tensor, value_TV: Tensor, of_rows: tuple[np.ndarray, ...], s
                     continue
                 mirror = torch.empty_like(tile)
                 of_tile = _part(of_rows, strip.rows), _part(of_rows, columns)
-                to_exponentials_both(tile.numpy(), mirror.numpy(), *of_tile, row_sums[number], sums[columns])
+                column_sums = np.zeros(tile.size(1), np.float32)
+                to_exponentials_both(tile.numpy(), mirror.numpy(), *of_tile, row_sums[number], column_sums)
+                sums[columns] += column_sums
                 result_TV[columns].addmm_(mirror.T, value_TV[strip.rows])
 
         def gather(_: int, mine: slice, strip: _Strip = strip) -> None:
@@ -118,7 +120,7 @@ def _borrow(key_TC: Tensor, value_TV: Tensor, of_rows: tuple[np.ndarray, ...], s
                 result.addmm_(strip.view(buffer, columns)[mine], value_TV[columns])
 
         run_in_parts(weigh, len(strip.tiles))
-        sums[strip.rows] += row_sums.sum(0)
+        sums[strip.rows] += row_sums.sum(0, dtype=np.float64)
         run_in_parts(gather, strip.height)
 
 
@@ -131,9 +133,9 @@ def _add_gradients(
     grad_value_TV: Tensor,
 ) -> None:
     """Add the gradients of keys and values. A weight's slope is ``<grad_i, v_j>``, its offset ``Σ_j w_ij slope_ij``."""
-    length = len(key_TC)
-    slopes, mirrors = _new_buffer(length), _new_buffer(length)
-    for strip in _iterate_strips(length):
+    length, height = len(key_TC), _strip_height(len(key_TC))
+    slopes, mirrors = key_TC.new_empty(height * length), key_TC.new_empty(height * length)
+    for strip in _iterate_strips(length, height):
 
         def weigh(_: int, mine: slice, strip: _Strip = strip) -> None:
             rows = strip.rows

@@ -60,7 +60,7 @@ def weigh_gradients(
     starts = range(0, len(key_ND), TILE_COLUMNS)
     columns = [slice(start, min(start + TILE_COLUMNS, len(key_ND))) for start in starts]
     height = min(fit_tile(tile_rows or TILE_ROWS), len(query_RD))
-    buffer = torch.empty(height * len(key_ND))
+    buffer = key_ND.new_empty(height * len(key_ND))
     for first in range(0, len(query_RD), max(height, 1)):
         strip = slice(first, min(first + height, len(query_RD)))
         rows = strip.stop - first

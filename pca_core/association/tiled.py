@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pca_core.association.dispatch import find_fused, find_gradients
+from pca_core.association.dispatch import find_attention, find_fused, find_gradients
 from pca_core.association.similarity import Direction, make_directions
 from pca_core.association.strips import Scan, iterate_strips, iterate_weights, scan_strips
 
@@ -41,6 +41,8 @@ def _sweep(forward: Direction, backward: Direction | None, top_k: int, tile_rows
     return _repair(forward, rows, tile_rows), backward and _repair(backward, columns, tile_rows)
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def warm_up() -> None:
     """Compile what is compiled, so that nobody waits for it: seconds once a machine, then kept on disk."""
     pixels = torch.eye(8).repeat(256, 1)
@@ -51,6 +53,9 @@ def warm_up() -> None:
         way_back = backward, back.log_normalizer_R, backward.inverse_std_R
         for columns in (way_back, None):
             fused.weigh_gradients(forward, there.log_normalizer_R, forward.inverse_std_R, columns)
+    if attention := find_attention(forward):
+        leaf = pixels.clone().requires_grad_()
+        attention.attend_within(leaf, forward.inverse_std_R, leaf).sum().backward()
     scan_both_ways(*make_directions(pixels.softmax(1), pixels.softmax(1), "prediction"))
 
 

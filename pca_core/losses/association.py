@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
-from pca_core.association.cycle import AssociationConfig, check_labels, search_cycles
+from pca_core.association.cycle import AssociationConfig, as_float, check_labels, search_cycles
 from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_map_directions
 from pca_core.association.threads import run_in_parts
@@ -76,8 +76,9 @@ def association_loss(
         generator: Of that draw, on the CPU.
 
     Returns:
-        :class:`AssociationLoss`. Gradients reach source and target; they are computed with the value, where gradients are
-        wanted, so that the backward pass only scales them. Extra memory is O(N·C).
+        :class:`AssociationLoss`, computed in float32 whatever the maps and autocast are (float64 for such maps). Gradients, of
+        first order only, reach source and target; they are computed with the value, where they are wanted, so that the
+        backward pass only scales them. Extra memory is O(N·C).
 
     Raises:
         ValueError: On shapes or labels that do not fit together, or an unknown reduction.
@@ -94,7 +95,7 @@ def association_loss(
 
     def work(_: int, pairs: slice) -> None:
         for b in range(*pairs.indices(len(source))):
-            found[b] = _find_term(source[b].detach(), target[b].detach(), source_labels[b], config, draws[b], wanted)
+            found[b] = _find_term(source[b], target[b], source_labels[b], config, draws[b], wanted)
 
     side_by_side = _count_side_by_side(source, target)
     run_in_parts(work, side_by_side)
@@ -128,12 +129,13 @@ def _find_term(
     source_CHW: Tensor, target_CHW: Tensor, labels: Tensor, config: AssociationConfig, draw: _Draw, wanted: tuple[bool, bool]
 ) -> _PairTerm:
     """Value and gradients at once: nothing of a pair but these outlives it, and pairs need not wait for each other."""
-    maps = tuple(side.requires_grad_(is_wanted) for side, is_wanted in zip((source_CHW, target_CHW), wanted, strict=True))
-    with torch.set_grad_enabled(any(wanted)):
+    sides = as_float(source_CHW), as_float(target_CHW)
+    maps = tuple(side.requires_grad_(is_wanted) for side, is_wanted in zip(sides, wanted, strict=True))
+    with torch.set_grad_enabled(any(wanted)), torch.autocast(source_CHW.device.type, enabled=False):
         aggregated = aggregate(maps[1][None], config.level, config.alpha, contrast_normalisation=config.contrast_normalisation)[0]
         value, num_rows, association = _pair_nll(maps[0], aggregated, labels, config, draw)
-    leaves = [side for side in maps if side.requires_grad]
-    gradients = iter(torch.autograd.grad(value, leaves, materialize_grads=True) if leaves else ())
+        leaves = [side for side in maps if side.requires_grad]
+        gradients = iter(torch.autograd.grad(value, leaves, materialize_grads=True) if leaves else ())
     return _PairTerm(value.detach(), tuple(next(gradients) if is_wanted else None for is_wanted in wanted), num_rows, association)
 
 
@@ -151,13 +153,14 @@ class _WithGradients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, source, target, value, *gradients):
-        ctx.gradients = gradients
+        ctx.gradients, ctx.dtypes = gradients, (source.dtype, target.dtype)
         return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_output):
-        return *(None if gradient is None else gradient * grad_output for gradient in ctx.gradients), None, None, None
+        sides = zip(ctx.gradients, ctx.dtypes, strict=True)
+        return *(None if one is None else (one * grad_output).to(dtype) for one, dtype in sides), None, None, None
 
 
 def _pair_nll(
@@ -214,6 +217,8 @@ def _check_batch(source: Tensor, target: Tensor, labels: Tensor) -> None:
             f"association_loss needs (B, C, h, w) maps, got {tuple(source.shape)} and {tuple(target.shape)}. "
             "For one image add the batch axis: source[None]."
         )
+    if len(source) == 0:
+        raise ValueError("association_loss needs at least one pair of images, got a batch of none.")
     if source.shape[:2] != target.shape[:2]:
         raise ValueError(
             f"source and target must agree in batch and channels, got {tuple(source.shape[:2])} and {tuple(target.shape[:2])}. "

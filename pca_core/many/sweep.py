@@ -113,14 +113,18 @@ def associate_pairs(
 
 def is_own(number: int, count: int) -> bool:
     """Whether a pair belongs to this process: a few in a row do, so that images which come again are still known."""
-    world = distributed.world_size()
-    together = max(1, min(MOST_TOGETHER, count // (4 * world)))
-    return number // together % world == distributed.rank()
+    return number // _together(count) % distributed.world_size() == distributed.rank()
+
+
+def _together(count: int) -> int:
+    return max(1, min(MOST_TOGETHER, count // (4 * distributed.world_size())))
 
 
 def count_own(count: int) -> int:
     """How many of so many pairs belong to this process."""
-    return sum(is_own(number, count) for number in range(count))
+    together = _together(count)
+    rounds, rest = divmod(count, together * distributed.world_size())
+    return rounds * together + min(max(rest - distributed.rank() * together, 0), together)
 
 
 def identify(source: ImageFile, target: ImageFile, facts: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,6 +18,8 @@ from pca_core.training.augmentation import Augmentation
 from pca_core.types import Sample
 
 CACHE_BYTES = 2**30
+AHEAD = 4
+"""Steps that batches are made ahead at most."""
 
 T = TypeVar("T")
 
@@ -102,11 +104,19 @@ class BatchMaker:
 
 
 def make_ahead(make: Callable[[int], T], start: int, stop: int) -> Iterator[tuple[int, T]]:
-    """Yield (step, ``make(step)``) from ``start`` to before ``stop``, each made while the caller works on the last."""
+    """Yield (step, ``make(step)``) from ``start`` to before ``stop``; a thread makes the next while the caller works on one.
+
+    It is :data:`AHEAD` steps ahead at most: one that takes long, because its images are read for the first time, is waited for
+    by nobody as long as they are quick on average.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        pending = pool.submit(make, start) if start < stop else None
-        for step in range(start, stop):
-            made = pending.result()
-            if step + 1 < stop:
-                pending = pool.submit(make, step + 1)
-            yield step, made
+        pending = deque(pool.submit(make, step) for step in range(start, min(start + AHEAD, stop)))
+        try:
+            for step in range(start, stop):
+                made = pending.popleft().result()
+                if step + AHEAD < stop:
+                    pending.append(pool.submit(make, step + AHEAD))
+                yield step, made
+        finally:
+            for one in pending:
+                one.cancel()

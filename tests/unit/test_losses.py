@@ -5,7 +5,10 @@ import torch
 from torch.autograd import gradcheck
 
 from pca_core import (
+    AssociationConfig,
     LossWeights,
+    aggregate,
+    associate,
     association_loss,
     cross_entropy_loss,
     lovasz_softmax_loss,
@@ -157,6 +160,47 @@ def test_pairs_do_not_wait_for_each_other_and_give_what_they_give_in_turn(thread
         torch.set_num_threads(known)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("level", ["feature", "prediction"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_half_precision_and_autocast_are_lifted(dtype, level, batch):
+    """What halves hold is associated exactly; gradients come back in their precision. Large enough for the fused passes."""
+    source, target, labels = random_maps(batch=batch, channels=7, source=(24, 25), target=(23, 26), dtype=torch.float32)
+    if level == "prediction":
+        source, target = source.softmax(1), target.softmax(1)
+    halves = [side.to(dtype).requires_grad_() for side in (source, target)]
+    wholes = [side.detach().float().requires_grad_() for side in halves]
+    expected = association_loss(*wholes, labels, level)
+    for context in (torch.autocast("cpu", torch.bfloat16, enabled=False), torch.autocast("cpu", torch.bfloat16)):
+        with context:
+            found = association_loss(*halves, labels, level)
+            lifted = association_loss(*wholes, labels, level)
+            borrowed = aggregate(wholes[1], level)
+            (steep,) = torch.autograd.grad(borrowed.sum(), wholes[1])
+            associated = associate(halves[0][0], halves[1][0], labels[0], AssociationConfig(level=level))
+        assert found.value.item() == lifted.value.item() == expected.value.item()
+        plain = aggregate(wholes[1], level)
+        assert torch.equal(borrowed, plain)
+        torch.testing.assert_close(steep, torch.autograd.grad(plain.sum(), wholes[1])[0])
+        assert torch.equal(associated.forward_prob, expected.associations[0].forward_prob)
+        for got, whole, half in zip(
+            torch.autograd.grad(found.value, halves), torch.autograd.grad(lifted.value, wholes), halves, strict=True
+        ):
+            assert got.dtype == half.dtype
+            torch.testing.assert_close(got, whole.to(dtype))
+    assert aggregate(halves[1], level).dtype == dtype
+
+
+def test_the_default_type_of_torch_does_not_matter():
+    source, target, labels = random_maps(channels=6, source=(24, 25), target=(23, 26), dtype=torch.float32)
+    expected = association_loss(source.requires_grad_(), target, labels).value
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert association_loss(source, target, labels).value.item() == expected.item()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_only_wanted_gradients_are_computed():
     source, target, labels = random_maps()
     target.requires_grad_()
@@ -171,6 +215,7 @@ def test_only_wanted_gradients_are_computed():
     ("change", "words"),
     [
         ({"source": torch.zeros(5, 3, 4)}, "add the batch axis"),
+        ({"source": torch.zeros(0, 5, 3, 4), "target": torch.zeros(0, 5, 4, 3)}, "at least one pair"),
         ({"target": torch.zeros(2, 6, 4, 3)}, "agree in batch and channels"),
         ({"labels": torch.zeros(2, 12, 16, dtype=torch.long)}, "resize_label"),
         ({"labels": torch.zeros(3, 3, 4, dtype=torch.long)}, "B = 2"),
