@@ -136,7 +136,8 @@ class CrossProcessBatchNorm(_BatchNorm):
         """(B, C, ...) → the same shape."""
         if not self.training or world_size() == 1:
             return super().forward(x)
-        axes, shape = [0, *range(2, x.ndim)], (1, -1, *[1] * (x.ndim - 2))
+        axes, shape, dtype = [0, *range(2, x.ndim)], (1, -1, *[1] * (x.ndim - 2)), x.dtype
+        x = x.to(self.weight.dtype if self.affine else torch.float32)  # sums of bfloat16 lose what they are made of
         sums = all_reduce(torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])]))
         count = sums[-1].detach()
         mean_C = sums[:-1] / count
@@ -144,7 +145,7 @@ class CrossProcessBatchNorm(_BatchNorm):
         variance_C = all_reduce(centred.square().sum(axes)) / count
         self._remember(mean_C, variance_C, count)
         scaled = centred * (variance_C + self.eps).rsqrt().view(shape)
-        return scaled * self.weight.view(shape) + self.bias.view(shape) if self.affine else scaled
+        return (scaled * self.weight.view(shape) + self.bias.view(shape) if self.affine else scaled).to(dtype)
 
     @torch.no_grad()
     def _remember(self, mean_C: Tensor, variance_C: Tensor, count: Tensor) -> None:

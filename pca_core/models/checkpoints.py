@@ -176,8 +176,7 @@ def load_checkpoint(
     checkpoint = _build(name, description)
     if label_space is not None:
         check_same_classes(name, checkpoint.label_space, label_space)
-    # Channels last: convolutions take two thirds of the time, on CPUs as on tensor cores.
-    model = _load_weights(path, checkpoint.model).eval().to(device, memory_format=torch.channels_last)
+    model = _load_weights(path, checkpoint.model).eval().to(device)
     check_answer(name, model)
     return replace(checkpoint, model=model)
 

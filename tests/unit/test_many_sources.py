@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from pca_core.analysis.support import TargetSearch, find_support
 from pca_core.association import AssociationConfig
@@ -107,7 +108,10 @@ def test_a_source_that_changes_is_looked_at_anew(root, tmp_path, capsys, looked)
 
 
 def test_killed_and_shared_it_ends_the_same(root, tmp_path, capsys):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the processes below: sums of other parts round otherwise
     expected = run_json(capsys, *arguments(root))
+    torch.set_num_threads(threads)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = ["-m", "pca_core.cli", *arguments(root, "--keep", tmp_path, "--json")]
     child = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
