@@ -31,7 +31,7 @@ class AssociationConfig:
         mutual: Consistent only if the way back ends on the very same pixel (mutual nearest neighbours).
         top_k: Number of forward candidates that may close the cycle.
         contrast_normalisation: Normalise each row of similarities before the softmax.
-        tile_rows: Rows of the similarity matrix held at a time; None takes it from the machine.
+        tile_rows: Rows of the similarity matrix held at a time; None takes what was measured to be fast.
         precision: ``"exact"`` float32, or what features are rounded to before they are compared, which a GPU multiplies faster;
             :func:`~pca_core.association.precision.measure_agreement` says what that changes.
     """
@@ -52,7 +52,7 @@ class AssociationConfig:
         if self.top_k < 1:
             raise ValueError(f"top_k must be at least 1, got {self.top_k}.")
         if self.tile_rows is not None and self.tile_rows < 1:
-            raise ValueError(f"tile_rows must be at least 1 or None (from the machine), got {self.tile_rows}.")
+            raise ValueError(f"tile_rows must be at least 1 or None (a size that is fast), got {self.tile_rows}.")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
 

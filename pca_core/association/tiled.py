@@ -28,7 +28,7 @@ def scan_both_ways(forward: Direction, backward: Direction, top_k: int = 1, tile
         forward: Source → target.
         backward: Target → source.
         top_k: Choices to keep per source row; one per target row.
-        tile_rows: Rows of scores held at a time; None takes them from the machine.
+        tile_rows: Rows of scores held at a time; None takes what was measured to be fast.
     """
     if forward.is_transpose_of(backward):
         return _sweep(forward, backward, top_k, tile_rows)

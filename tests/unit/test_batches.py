@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from pca_core import Sample
 from pca_core.data import FolderDataset
 from pca_core.models import InputNormalisation
 from pca_core.training import Augmentation
-from pca_core.training.batches import BatchMaker, SampleCache, draw_indices
+from pca_core.training.batches import AHEAD, BatchMaker, SampleCache, draw_indices, make_ahead
 from tests.unit.training_data import make_data
 
 
@@ -41,6 +44,35 @@ def test_a_batch_depends_on_seed_and_number_alone(data):
     assert not np.array_equal(make(1).make(0)[0], from_start[0][1].numpy())
     images, ids = from_start[0][1:]
     assert (images.shape, images.dtype, ids.shape, ids.dtype) == ((3, 3, 32, 40), torch.float32, (3, 32, 40), torch.int64)
+
+
+def test_batches_are_made_ahead_of_one_that_takes_long():
+    """While the caller works on one, the next four are made, in order and no more; an error comes at its own step."""
+    made, may_go_on = [], threading.Event()
+
+    def make(step):
+        if step == 7:
+            raise ValueError("the seventh")
+        made.append(step)
+        if step == AHEAD:
+            may_go_on.set()
+        return 10 * step
+
+    steps = make_ahead(make, 0, 9)
+    assert next(steps) == (0, 0)
+    assert may_go_on.wait(10)
+    assert made == list(range(AHEAD + 1))
+    assert list(islice(steps, 6)) == [(step, 10 * step) for step in range(1, 7)]
+    with pytest.raises(ValueError, match="the seventh"):
+        next(steps)
+
+
+def test_nobody_waits_for_batches_that_are_not_wanted_any_more():
+    made = []
+    steps = make_ahead(lambda step: made.append(step) or time.sleep(0.05), 0, 1000)
+    next(steps)
+    steps.close()
+    assert len(made) <= 3
 
 
 def test_views_move_image_and_label_together():

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pca_core.adaptation import distributed
 from pca_core.cli import main
 from pca_core.many import PairOptions, PairResults, associate_pairs, read_pair_list, sweep
 from pca_core.many.images import ImageCache
 from pca_core.many.journal import Journal, cut_torn_line, read_records
 from pca_core.many.summary import SHARES
+from pca_core.many.sweep import count_own, is_own
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.unit.test_cli import associate_arguments, run_json
 from tests.unit.test_cli_refusals import refused
@@ -238,3 +240,15 @@ def test_a_config_that_cannot_be_read_is_told(copy, tmp_path, capsys):
     write_list(copy, EACH)
     (tmp_path / "config.json").write_text("{")
     assert "config.json cannot be read" in refused(capsys, *many(copy, tmp_path))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 63, 64, 65, 1000, 1037])
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_the_pairs_of_all_processes_are_all_pairs_and_are_counted_as_they_are_shared_out(count, world, monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: world)
+    counts = []
+    for rank in range(world):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        counts.append(count_own(count))
+        assert counts[-1] == sum(is_own(number, count) for number in range(count))
+    assert sum(counts) == count
