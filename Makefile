@@ -34,6 +34,9 @@ fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SE
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
 	$(BIN)/python benchmarks/association.py
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/step.py --precision bfloat16
+	$(BIN)/python benchmarks/step.py --architecture smp:deeplabv3plus/resnet50 --rounds 3
+	$(BIN)/python benchmarks/one_click.py
 	$(BIN)/python benchmarks/gpu.py
 
 bench-app: $(VENV)/.dev              ## print how the app feels: hover, click, page switch, first picture, pan

@@ -2,6 +2,7 @@
 
     python benchmarks/step.py                                 # the built-in net, 4 pairs of 240 × 176
     python benchmarks/step.py --precision bfloat16            # the net mixed, as the preset has it where the device is fast at it
+    python benchmarks/step.py --architecture smp:deeplabv3plus/resnet50 --rounds 3
     python benchmarks/step.py --size 176 240 --batch 4 --rounds 25
 
 Steps take turns, round by round; printed are medians, and the median of the ratios within a round, of seconds and of processor
@@ -38,7 +39,7 @@ from pca_core.data import open_dataset
 from pca_core.data.streets import BUILT_IN_NET
 from pca_core.device import pick_device
 from pca_core.losses import smoothing_loss, total_loss
-from pca_core.models import Checkpoint, load_checkpoint
+from pca_core.models import Checkpoint, build_model, load_checkpoint
 from pca_core.types import SegmentationOutput
 
 MOST = 2.3  # times a source-only step, asked for
@@ -115,6 +116,9 @@ def _cut(output: SegmentationOutput) -> SegmentationOutput:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=str(BUILT_IN_NET), metavar="FILE")
+    parser.add_argument(
+        "--architecture", metavar="NAME", help="this net with random weights instead; cyclelens models lists them"
+    )
     parser.add_argument("--size", type=int, nargs=2, default=[176, 240], metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=9)
@@ -123,6 +127,9 @@ def main() -> None:
     arguments = parser.parse_args()
     device = pick_device(arguments.device)
     checkpoint = load_checkpoint(arguments.checkpoint, device=device)
+    if arguments.architecture:
+        model = build_model(arguments.architecture, num_classes=checkpoint.label_space.num_classes).to(device)
+        checkpoint = replace(checkpoint, architecture=arguments.architecture, model=model)
     configs = make_configs(tuple(arguments.size), arguments.batch, arguments.precision)
     data = open_dataset("streets:noon"), open_dataset("streets:dusk-rain", domain="target")
     maker = ViewMaker(checkpoint, *data, configs["plca"], range(arguments.batch))
