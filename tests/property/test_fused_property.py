@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_direction, make_directions, normalise_rows
 from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
+from tests.conftest import ROOT
 
 pytest.importorskip("numba")
 examples = settings(max_examples=50, deadline=None)
@@ -204,3 +208,21 @@ def test_large_maps_take_the_fused_pass():
     assert dispatch.find_attention(directions[0]).__name__.endswith("fused_attention")
     halves = make_directions(torch.randn(2048, 4).double(), torch.randn(2048, 4).double(), "feature")
     assert dispatch.find_fused(halves[0]) is None
+
+
+def test_after_the_warm_up_nobody_waits_for_the_compiler():
+    """Every loop that others call is compiled, and the first aggregation and loss ask for no other kind of it."""
+    lines = """
+import torch
+from pca_core import association_loss
+from pca_core.association import kernels, warm_up
+warm_up()
+loops = {name: loop for name, loop in vars(kernels).items() if hasattr(loop, "signatures") and not name.startswith("_")}
+kinds = {name: len(loop.signatures) for name, loop in loops.items()}
+assert len(kinds) >= 8 and min(kinds.values()) == 1, kinds
+maps = [torch.randn(2, 9, 24, 25).requires_grad_() for _ in range(2)]
+association_loss(*maps, torch.zeros(2, 24, 25, dtype=torch.long)).value.backward()
+assert kinds == {name: len(loop.signatures) for name, loop in loops.items()}
+"""
+    done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
