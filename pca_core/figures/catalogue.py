@@ -38,11 +38,13 @@ FIGURES = {
     "alpha": FigureKind("What α changes", "aggregation", aggregation.draw_alpha),
     "segmentation": FigureKind("Both images segmented", "segmentation", segmentation.draw_segmentation),
     "scores": FigureKind("IoU and confusion", "segmentation", segmentation.draw_scores),
+    "reliability": FigureKind("Reliability", "segmentation", segmentation.draw_reliability),
     "feature_colours": FigureKind("Features as colours", "features", features.draw_feature_colours),
     "feature_map": FigureKind("Map of sampled pixels", "features", features.draw_feature_map),
     "class_distances": FigureKind("Class centroids", "features", features.draw_class_distances),
     "losses": FigureKind("Who pays, and what is reached", "losses", losses.draw_losses),
     "ledger": FigureKind("Terms and spread of the gradient", "losses", losses.draw_ledger),
+    "loss_classes": FigureKind("Who pays, and whom the gradient reaches, by class", "losses", losses.draw_loss_classes),
 }
 
 

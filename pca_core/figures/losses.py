@@ -5,19 +5,35 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from pca_core.analysis.loss_readings import PICKS, find_ceiling, in_units, measure_reach, read_ledger, sort_norms, weigh
+from pca_core.analysis.embedding import known_classes
+from pca_core.analysis.loss_readings import (
+    PICKS,
+    Reading,
+    find_ceiling,
+    in_units,
+    measure_reach,
+    read_ledger,
+    sort_norms,
+    sum_by_class,
+    weigh,
+)
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.figures.drawing import lay_values, show_image
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
 from pca_core.losses.names import within_sentence
+from pca_core.types import Domain
+
+
+def _read(view: View) -> tuple[Reading, Reading]:
+    """The terms in question with aggregation and without."""
+    first, second = (read_ledger(one, view.switches.weights, PICKS[view.switches.loss]) for one in view.ledgers)
+    return first, second
 
 
 def draw_losses(view: View) -> Figure:
     """What each source pixel pays, and the gradient at each target pixel without and with aggregation."""
-    (aggregated, plain), alpha = view.ledgers, reference_alpha(view.analysis.config)
-    weights, names = view.switches.weights, PICKS[view.switches.loss]
-    with_alpha, without = (read_ledger(ledger, weights, names) for ledger in (aggregated, plain))
+    (with_alpha, without), alpha = _read(view), reference_alpha(view.analysis.config)
     even = without.average("target")
     norms = [in_units(one.gradient["target"], even) for one in (without, with_alpha)]
     reach = [measure_reach(one.gradient["target"], even) for one in (without, with_alpha)]
@@ -54,10 +70,8 @@ def _say(view: View) -> str:
 
 def draw_ledger(view: View) -> Figure:
     """The terms of the objective as bars, and how the gradient spreads over the target."""
-    (aggregated, plain), alpha = view.ledgers, reference_alpha(view.analysis.config)
-    weights, names = view.switches.weights, PICKS[view.switches.loss]
-    entries = weigh(aggregated, weights)
-    with_alpha, without = (read_ledger(ledger, weights, names) for ledger in (aggregated, plain))
+    (with_alpha, without), alpha = _read(view), reference_alpha(view.analysis.config)
+    entries = weigh(view.ledgers[0], view.switches.weights)
     total = sum(entry.weighted for entry in entries)
     caption = (
         f"Left: weight times value of each term; the objective is {total:.4g}. Right: gradient norms at the target's features "
@@ -82,3 +96,61 @@ def draw_ledger(view: View) -> Figure:
     curve.set_ylabel("× mean without")
     curve.legend(loc="upper right")
     return figure
+
+
+def draw_loss_classes(view: View) -> Figure:
+    """Class by class: what it pays, and the gradient at the target's features, beside its share of pixels."""
+    (with_alpha, _), alpha = _read(view), reference_alpha(view.analysis.config)
+    space, payer = view.label_space, with_alpha.payer
+    panels = ((payer, ("paid",)), ("target", ("gradient", "gradient_without")))
+    names = {
+        "paid": f"paid, α = {alpha:g}", "gradient": f"gradient, α = {alpha:g}",
+        "gradient_without": "gradient, no aggregation", "pixels": "pixels",
+    }  # fmt: skip
+    found = {side: _share_by_class(view, side) for side, _ in panels}
+    judged = " and ".join(f"of the {side} by {_judge(view, side)}" for side in dict.fromkeys(side for side, _ in panels))
+    caption = (
+        f"Loss: {_say(view)}. Left: share of what the {payer} pays, right: of the gradient that reaches the target's features, "
+        f"by class, beside its share of pixels. Classes {judged}."
+    )
+    figure = new_figure(WIDTHS["double"], 0.7 + 0.2 * space.num_classes, caption)
+    for axes, (side, shown) in zip(figure.subplots(1, 2), panels, strict=True):
+        place = np.arange(space.num_classes)
+        bars = (*shown, "pixels")
+        height = 0.8 / len(bars)
+        for shift, name in enumerate(bars):
+            colour = "#9aa5ad" if name == "pixels" else COLOURS[shift]
+            values = 100 * np.nan_to_num(found[side][name])
+            axes.barh(place + (shift + 0.5) * height - 0.4, values, height, color=colour, label=names[name])
+        axes.set_yticks(place, space.class_names, fontsize=6, parse_math=False)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{side}, %")
+        axes.legend(loc="lower right")
+    return figure
+
+
+def _share_by_class(view: View, side: Domain) -> dict[str, np.ndarray]:
+    """(K,) shares of an image's pixels, payment and gradient without and with aggregation; NaN as in :func:`sum_by_class`."""
+    with_alpha, without = _read(view)
+    classes, count = _classes(view, side), view.label_space.num_classes
+    return {
+        "pixels": sum_by_class(np.ones(classes.shape), classes, count),
+        "paid": sum_by_class(with_alpha.paid[side], classes, count),
+        "paid_without": sum_by_class(without.paid[side], classes, count),
+        "gradient": sum_by_class(with_alpha.gradient[side], classes, count),
+        "gradient_without": sum_by_class(without.gradient[side], classes, count),
+    }
+
+
+def _classes(view: View, side: Domain) -> np.ndarray:
+    """(N,) classes of the feature pixels of an image."""
+    pair = view.analysis.pair
+    if side == "source":
+        return known_classes(pair.source_labels, pair.source_prediction, pair.source_size)
+    return known_classes(pair.target_labels, pair.target_prediction, pair.target_size)
+
+
+def _judge(view: View, side: Domain) -> str:
+    """What tells the classes of an image."""
+    pair = view.analysis.pair
+    return "prediction" if (pair.source_labels if side == "source" else pair.target_labels) is None else "label"

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pca_core.analysis.calibration import NUM_BINS
 from pca_core.analysis.segmentation import SegmentedImage
 from pca_core.analysis.spreading import reference_alpha
 from pca_core.figures.drawing import (
@@ -65,6 +66,37 @@ def _draw_row(row: Sequence[Axes], sample: Sample, found: SegmentedImage, space:
         paint_codes(row[2], sample.image, found.error_map, ERRORS)
     else:
         lay_values(row[2], sample.image, found.confidence, "probability of the prediction", limits=(0, 1))
+
+
+def draw_reliability(view: View) -> Figure:
+    """Accuracy over confidence on the images with labels, and how many pixels each bin of confidence holds."""
+    known = {name: one.reliability for name, one in zip(("source", "target"), view.segmented, strict=True) if one.reliability}
+    if not known:
+        return new_figure(WIDTHS["double"], 0.3, "Neither image has labels to hold confidence against.")
+    told = "; ".join(
+        f"{name} {one.mean_confidence:.0%} sure, {one.mean_accuracy:.0%} right, calibration error {one.error:.1%}"
+        for name, one in known.items()
+    )
+    caption = f"Labelled pixels in {NUM_BINS} bins by confidence, {_inference(view)}: {told}."
+    figure = new_figure(WIDTHS["double"], 2.6, caption)
+    curve, bars = figure.subplots(1, 2)
+    curve.plot([0, 100], [0, 100], color="#999", lw=0.8, ls=":", label="as sure as right")
+    width = 100 / NUM_BINS
+    for shift, (colour, (name, one)) in enumerate(zip(COLOURS, known.items(), strict=False)):
+        is_filled = one.count > 0
+        curve.plot(100 * one.confidence[is_filled], 100 * one.accuracy[is_filled], "o-", color=colour, ms=3, lw=1.2, label=name)
+        place = width * (np.arange(NUM_BINS) + 0.5 + 0.42 * (shift - (len(known) - 1) / 2))
+        bars.bar(place, 100 * one.count / one.count.sum(), 0.4 * width, color=colour, label=name)
+    for axes, across, up in (
+        (curve, "mean confidence of the bin, %", "predicted right, %"),
+        (bars, "confidence, %", "labelled pixels, %"),
+    ):
+        axes.set_xlim(0, 103)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        axes.legend(loc="upper left")
+    curve.set_ylim(0, 103)
+    return figure
 
 
 def draw_scores(view: View) -> Figure:
