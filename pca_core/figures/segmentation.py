@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from pca_core.analysis.calibration import NUM_BINS
 from pca_core.analysis.segmentation import SegmentedImage
 from pca_core.analysis.spreading import reference_alpha
+from pca_core.figures.data import FigureData, Table
 from pca_core.figures.drawing import (
     class_colours,
     fill_with_legend,
@@ -21,9 +22,9 @@ from pca_core.figures.drawing import (
     show_matrix,
 )
 from pca_core.figures.style import COLOURS, WIDTHS, image_height, new_figure
-from pca_core.figures.view import View
+from pca_core.figures.view import Inference, View
 from pca_core.render import ERRORS
-from pca_core.types import LabelSpace, Sample
+from pca_core.types import Domain, LabelSpace, Sample
 
 
 def _inference(view: View) -> str:
@@ -52,6 +53,40 @@ def draw_segmentation(view: View) -> Figure:
     maps = [one for each in found for one in (each.class_map, each.label_map) if one is not None]
     fill_with_legend(legend, class_colours(view.label_space, *maps) | ERRORS, 7)
     return figure
+
+
+def _each(view: View) -> list[tuple[Domain, Inference, SegmentedImage]]:
+    """Both images by both inferences."""
+    ways: dict[Inference, tuple[SegmentedImage, SegmentedImage]] = {
+        "plain": view.segmented_plain,
+        "aggregated": view.segmented_aggregated,
+    }
+    return [(side, way, found[place]) for place, side in enumerate(("source", "target")) for way, found in ways.items()]
+
+
+def segmentation_data(view: View) -> FigureData:
+    """The maps by both inferences, whichever is shown, and the numbers of each image."""
+    each = _each(view)
+    arrays = {
+        f"{side}_{way}_{name}": getattr(one, name)
+        for side, way, one in each
+        for name in ("class_map", "confidence", "entropy", "margin", "error_map")
+    }
+    arrays |= {f"{side}_label_map": one.label_map for side, _, one in each}
+    columns = {
+        "image": [side for side, _, _ in each],
+        "inference": [way for _, way, _ in each],
+        "miou": [one.score and one.score.miou for _, _, one in each],
+        "pixel_accuracy": [one.score and one.score.pixel_accuracy for _, _, one in each],
+        **{name: [getattr(one, name) for _, _, one in each] for name in ("mean_confidence", "mean_entropy", "mean_margin")},
+        "calibration_error": [one.reliability and one.reliability.error for _, _, one in each],
+    }
+    return FigureData(
+        "(m, n) of each image, at most 40,000 pixels, by plain and by aggregated inference: predicted class, confidence, entropy "
+        "(share of log K), margin, and with labels those and the error (0 right, 1 wrong, 2 unlabelled)",
+        {name: one for name, one in arrays.items() if one is not None} | {"class_names": np.array(view.label_space.class_names)},
+        {"segmentation": Table("an image by an inference: mIoU and accuracy in %, means and calibration error 0-1", columns)},
+    )
 
 
 def _draw_row(row: Sequence[Axes], sample: Sample, found: SegmentedImage, space: LabelSpace) -> None:
@@ -99,6 +134,25 @@ def draw_reliability(view: View) -> Figure:
     return figure
 
 
+def reliability_data(view: View) -> FigureData:
+    """The bins by both inferences; nothing without labels."""
+    judged = [(side, way, one.reliability) for side, way, one in _each(view) if one.reliability is not None]
+    if not judged:
+        return FigureData()
+    columns = {
+        "image": [side for side, _, _ in judged for _ in range(NUM_BINS)],
+        "inference": [way for _, way, _ in judged for _ in range(NUM_BINS)],
+        "low": [*(np.arange(NUM_BINS) / NUM_BINS)] * len(judged),
+        "high": [*((np.arange(NUM_BINS) + 1) / NUM_BINS)] * len(judged),
+        "pixels": np.concatenate([one.count for _, _, one in judged]),
+        "confidence": np.concatenate([one.confidence for _, _, one in judged]),
+        "accuracy": np.concatenate([one.accuracy for _, _, one in judged]),
+    }
+    return FigureData(
+        tables={"reliability": Table("a bin of confidence of an image by an inference: labelled pixels, means 0-1", columns)}
+    )
+
+
 def draw_scores(view: View) -> Figure:
     """IoU class by class on both images, and the confusion of the target where it has labels."""
     found, space = view.segmented, view.label_space
@@ -123,3 +177,27 @@ def draw_scores(view: View) -> Figure:
     if shown is not None:
         show_matrix(panels[1], shown.confusion, space.class_names, "", "predicted class", down="label")
     return figure
+
+
+def scores_data(view: View) -> FigureData:
+    """Class by class by both inferences; IoU and confusion of the images with labels."""
+    names, each = view.label_space.class_names, _each(view)
+    columns = {
+        "image": [side for side, _, _ in each for _ in names],
+        "inference": [way for _, way, _ in each for _ in names],
+        "class": [*names] * len(each),
+        "iou": np.concatenate([np.full(len(names), np.nan) if one.score is None else one.score.iou for _, _, one in each]),
+        "predicted_share": np.concatenate([one.class_shares for _, _, one in each]),
+    }
+    tables = {"scores": Table("a class on an image by an inference: IoU in %, share of pixels that it is predicted for", columns)}
+    judged = [(side, way, one.confusion) for side, way, one in each if one.confusion is not None]
+    if judged:
+        counts = {
+            "image": [side for side, _, _ in judged for _ in names],
+            "inference": [way for _, way, _ in judged for _ in names],
+            "label": [*names] * len(judged),
+            **{f"as {name}": np.concatenate([one[:, place] for _, _, one in judged]) for place, name in enumerate(names)},
+        }
+        tables["scores_confusion"] = Table("pixels of a label by predicted class, one column a class", counts)
+    arrays = {f"{side}_{way}_confusion": one for side, way, one in judged} | {"class_names": np.array(names)}
+    return FigureData("(K, K) pixels by label (row) and predicted class (column)", arrays if judged else {}, tables)
