@@ -31,7 +31,7 @@ from pca_core.storage import write_atomic
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = (
     "stages", "association_maps", "flow", "histograms", "aggregation", "alpha",
-    "class_distances", "feature_map", "scores", "losses", "ledger",
+    "class_distances", "feature_map", "scores", "reliability", "losses", "ledger", "loss_classes",
 )  # fmt: skip
 
 

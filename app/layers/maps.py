@@ -25,7 +25,7 @@ def value_layer(
 ) -> Layer:
     """A float map in viridis, scaled to ``limits`` or else its own range, which is in the legend."""
     low, high = limits or (float(values.min()), float(values.max()))
-    first, last = (f"{end:.3g}" for end in (low, high)) if is_log else format_ends(low, high)
+    first, last = (_log_end(low), _log_end(high)) if is_log else format_ends(low, high)
     legend = (first, f"{last} {unit}" + (" (log scale)" if is_log else ""))
     return Layer(
         name,
@@ -35,6 +35,11 @@ def value_layer(
         legend=legend,
         value_range=None if is_log else (low, high),
     )
+
+
+def _log_end(end: float) -> str:
+    """An end of a logarithmic legend: a count as it is, for "1.4e+03" pixels is not how anybody counts; else three digits."""
+    return f"{end:,.0f}" if float(end).is_integer() else f"{end:.3g}"
 
 
 def format_ends(low: float, high: float) -> tuple[str, str]:

@@ -67,8 +67,8 @@ class LossView:
 
     @property
     def payer(self) -> Domain:
-        """The image whose pixels pay: the source, unless only smoothing of the target is left."""
-        return "target" if self.now.paid["target"].any() and not self.now.paid["source"].any() else "source"
+        """The image whose pixels pay."""
+        return self.now.payer
 
     @property
     def reached(self) -> Domain:

@@ -16,7 +16,7 @@ from pca_core.types import Domain
 FORMATS = {"png": "PNG", "svg": "SVG", "pdf": "PDF"}
 SCALES = {1: "1×", 2: "2×", 3: "3×", 4: "4×"}
 BUNDLE_HELP = (
-    "Figures, arrays (NPZ), tables (CSV), the inputs, and recipe.json with hashes, pixel, config and versions. "
+    "Figures, the arrays (NPZ) and tables (CSV) behind them, the inputs, and recipe.json with hashes, pixel, config, versions. "
     "`cyclelens export --recipe recipe.json` makes the same figures again, without a browser."
 )
 
@@ -116,7 +116,9 @@ def _bundle(page: str, view, stem: str, scale: float) -> None:
         "Download bundle (zip)", exporting.bundle_file(view, chosen, tuple(FORMATS), scale), f"{stem}_bundle.zip",
         exporting.MIME["zip"], on_click="ignore", key=f"export_bundle_{page}", width="stretch", disabled=not chosen,
     )  # fmt: skip
-    st.caption("Each figure as PNG, SVG and PDF, arrays, tables, inputs, and the recipe that makes the figures again.")
+    st.caption(
+        "Each figure as PNG, SVG and PDF, with the arrays and tables behind it, inputs, and the recipe that makes it again."
+    )
 
 
 def _stem(name: str) -> str:

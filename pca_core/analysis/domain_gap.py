@@ -60,7 +60,7 @@ def measure_gap(pair: FeaturePair, sample: PixelSample, num_classes: int, seed: 
         frechet,
         by_mean,
         class_distances(pair, num_classes),
-        _count_classes(pair, num_classes),
+        count_classes(pair, num_classes),
         "labels" if pair.target_labels is not None else "predictions",
     )
 
@@ -81,7 +81,8 @@ def class_distances(pair: FeaturePair, num_classes: int) -> np.ndarray:
     return (1 - torch.nn.functional.cosine_similarity(*means, dim=1)).clamp_min(0).double().cpu().numpy()
 
 
-def _count_classes(pair: FeaturePair, num_classes: int) -> np.ndarray:
+def count_classes(pair: FeaturePair, num_classes: int) -> np.ndarray:
+    """(2, K) int64 pixels of each class on the source and on the target."""
     sides = [
         known_classes(pair.source_labels, pair.source_prediction, pair.source_size),
         known_classes(pair.target_labels, pair.target_prediction, pair.target_size),

@@ -57,6 +57,11 @@ class Reading:
         """Mean gradient norm of the pixels of an image."""
         return float(self.gradient[side].mean())
 
+    @property
+    def payer(self) -> Domain:
+        """The image whose pixels pay: the source, unless only smoothing of the target is left."""
+        return "target" if self.paid["target"].any() and not self.paid["source"].any() else "source"
+
     def times_even_share(self, side: Domain) -> np.ndarray | None:
         """(h, w): what each pixel pays as a multiple of what it would if all of its image paid alike; None where nobody pays."""
         even = float(self.paid[side].mean())

@@ -20,13 +20,14 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--figure", action="append", metavar="NAME", help="only this figure; repeatable")
     parser.add_argument("--format", action="append", choices=FORMATS, help="instead of the recipe's formats; repeatable")
     parser.add_argument("--scale", type=float, metavar="1-4", help="of PNGs, instead of the recipe's")
+    parser.add_argument("--data", action="store_true", help="also the arrays (NPZ) and tables (CSV) behind the figures")
     common.add_device(parser)
     common.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pca_core.export.bundle import draw_recipe
+    from pca_core.export.bundle import draw_recipe, tell_data
     from pca_core.export.recipe import Inputs, change_recipe, open_recipe, read_recipe, versions
 
     asked = {"figures": arguments.figure, "formats": arguments.format, "scale": arguments.scale}
@@ -40,6 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name, data in common.progress("figure")(draw_recipe(view, recipe)):
         write_atomic(folder / name, data)
         files.append(name)
+    if arguments.data:
+        for name, _, data in tell_data(view, recipe):
+            write_atomic(folder / name, data)
+            files.append(name)
     here = versions()
     changed = {name: [was, here.get(name)] for name, was in recipe.versions.items() if was != here.get(name)}
     note = "".join(f" {name} was {was}, is {now}." for name, (was, now) in changed.items())

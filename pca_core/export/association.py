@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +30,24 @@ ARRAYS = (
 )
 
 
+def write_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays by name as the bytes of an NPZ file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
 def association_arrays(analysis: PairAnalysis) -> bytes:
     """NPZ with every array of :class:`pca_core.types.Association` under its name, ``soft_cycle`` and the map sizes."""
     found = analysis.association
-    arrays = {name: getattr(found, name).cpu().numpy() for name in ARRAYS}
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        **arrays,
-        soft_cycle=analysis.soft_cycle_S.cpu().numpy(),
-        source_size=np.array(found.source_size),
-        target_size=np.array(found.target_size),
+    return write_npz(
+        {
+            **{name: getattr(found, name).cpu().numpy() for name in ARRAYS},
+            "soft_cycle": analysis.soft_cycle_S.cpu().numpy(),
+            "source_size": np.array(found.source_size),
+            "target_size": np.array(found.target_size),
+        }
     )
-    return buffer.getvalue()
 
 
 def association_statistics(analysis: PairAnalysis, space: LabelSpace, *, with_soft_cycle: bool = True) -> dict:

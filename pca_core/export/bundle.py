@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
-from pca_core.association import explain_pixel
-from pca_core.association.traces import PixelTrace
 from pca_core.data import encode_png
-from pca_core.export.association import association_arrays
+from pca_core.export.arrays import class_arrays, trace_arrays
+from pca_core.export.association import association_arrays, write_npz
 from pca_core.export.recipe import INPUTS, NET, RECIPE, Recipe
-from pca_core.export.tables import view_tables
-from pca_core.figures.catalogue import FIGURES, make_figure
+from pca_core.export.tables import view_tables, write_table
+from pca_core.figures.catalogue import FIGURES, figure_data, make_figure
 from pca_core.figures.style import render_figure
 from pca_core.figures.view import View
 from pca_core.types import Sample
@@ -32,32 +29,14 @@ def draw_recipe(view: View, recipe: Recipe) -> Iterator[tuple[str, bytes]]:
             yield f"{name}.{fmt}", render_figure(figure, fmt, recipe.scale)
 
 
-def trace_arrays(view: View) -> bytes:
-    """NPZ with the maps of the pixel in question; names as in :class:`~pca_core.association.traces.PixelTrace`."""
-    side, index = view.pixel
-    trace = explain_pixel(view.analysis, index, side)
-    arrays = {"similarity_map": trace.similarity_map, "aggregation_map": trace.aggregation_map}
-    if isinstance(trace, PixelTrace):
-        soft = np.nan if trace.soft_cycle is None else trace.soft_cycle
-        arrays |= {"probability_map": trace.probability_map, "return_map": trace.return_map, "soft_cycle": np.array(soft)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, side=np.array(side), index=np.array(index), **arrays)
-    return buffer.getvalue()
-
-
-def class_arrays(view: View) -> bytes:
-    """NPZ with labels and predictions at the resolution of the features: (h, w) uint8 class indices and 255."""
-    pair = view.analysis.pair
-    maps = {
-        "source_labels": pair.source_labels,
-        "target_labels": pair.target_labels,
-        "source_prediction": pair.source_prediction,
-        "target_prediction": pair.target_prediction,
-    }
-    buffer = io.BytesIO()
-    known = {name: one.cpu().numpy().astype(np.uint8) for name, one in maps.items() if one is not None}
-    np.savez_compressed(buffer, class_names=np.array(view.label_space.class_names), **known)
-    return buffer.getvalue()
+def tell_data(view: View, recipe: Recipe) -> Iterator[tuple[str, str, bytes]]:
+    """File name, meaning and bytes of the arrays and tables behind each figure, one at a time."""
+    for name in recipe.figures:
+        data = figure_data(name, view)
+        if data.arrays:
+            yield f"arrays/{name}.npz", data.meaning, write_npz(data.arrays)
+        for stem, table in data.tables.items():
+            yield f"tables/{stem}.csv", table.meaning, write_table(table)
 
 
 def make_bundle(view: View, recipe: Recipe, checkpoint_file: str | Path) -> bytes:
@@ -76,7 +55,8 @@ def make_bundle(view: View, recipe: Recipe, checkpoint_file: str | Path) -> byte
 
 
 def _files(view: View, recipe: Recipe, checkpoint_file: Path) -> Iterator[tuple[str, bytes]]:
-    yield "README.txt", _readme(recipe).encode()
+    behind = list(tell_data(view, recipe))
+    yield "README.txt", _readme(view, recipe, {name: meaning for name, meaning, _ in behind}).encode()
     yield RECIPE, recipe.model_dump_json(indent=1).encode()
     for name, data in draw_recipe(view, recipe):
         yield f"figures/{name}", data
@@ -85,6 +65,7 @@ def _files(view: View, recipe: Recipe, checkpoint_file: Path) -> Iterator[tuple[
     yield "arrays/classes.npz", class_arrays(view)
     for name, data in view_tables(view).items():
         yield f"tables/{name}.csv", data
+    yield from ((name, data) for name, _, data in behind)
     for side, sample in (("source", view.source), ("target", view.target)):
         yield from _inputs(side, sample)
     if checkpoint_file.stat().st_size <= MAX_NET_BYTES:
@@ -97,17 +78,30 @@ def _inputs(side: str, sample: Sample) -> Iterator[tuple[str, bytes]]:
         yield f"{INPUTS}/{side}_label.png", encode_png(sample.label)
 
 
-def _readme(recipe: Recipe) -> str:
-    figures = "\n".join(f"  figures/{name}.*  {FIGURES[name].title}" for name in recipe.figures)
+def _readme(view: View, recipe: Recipe, behind: Mapping[str, str]) -> str:
+    """What every file is; ``behind`` is name and meaning of the figures' own arrays and tables."""
+    (height, width), (target_height, target_width) = view.analysis.pair.source_size, view.analysis.pair.target_size
+    files = {f"figures/{name}.*": FIGURES[name].title for name in recipe.figures}
+    files |= {
+        "arrays/association.npz": "every array of the association; pixels are flat, row-major indices into the feature maps",
+        "arrays/trace.npz": f"maps of the {recipe.pixel.side} pixel {recipe.pixel.index}",
+        "arrays/classes.npz": "labels and predictions at the resolution of the features",
+        "tables/pairs.csv": "pairs of pixels that pass the filter",
+        "tables/classes.csv": "a class: its pixels, rate and where its cycles end, over all pairs",
+        "tables/pixel.csv": f"candidates of the {recipe.pixel.side} pixel {recipe.pixel.index}, and its way back",
+        **behind,
+        f"{INPUTS}/": "the images, their labels as class indices (255: none), and the net where it is small",
+        RECIPE: "hashes, pixel, config, switches, versions",
+    }
+    widest = max(map(len, files))
+    lines = "\n".join(f"  {name:{widest}}  {meaning}" for name, meaning in files.items())
     return f"""CycleLens: {recipe.source.name} (source) and {recipe.target.name} (target), net {recipe.checkpoint.name}
 
-{figures}
-  arrays/association.npz  every array of the association; pixels are flat, row-major indices into the feature maps
-  arrays/trace.npz        maps of the {recipe.pixel.side} pixel {recipe.pixel.index}
-  arrays/classes.npz      labels and predictions at the resolution of the features
-  tables/*.csv            pairs of pixels, classes, and the candidates of the pixel
-  inputs/                 the images, their labels as class indices (255: none), and the net where it is small
-  recipe.json             hashes, pixel, config, switches, versions
+{lines}
+
+Feature pixels: (h, w) = ({height}, {width}) of the source, (h', w') = ({target_height}, {target_width}) of the target.
+"with" and "without" are with aggregation and without it. Empty cells: not known.
 
 The same figures again, without a browser:  {recipe.command}
+With the arrays and tables behind them:  {recipe.command} --data
 """

@@ -12,6 +12,7 @@ from pca_core.analysis.pair_summary import tabulate_classes
 from pca_core.analysis.pairs import VERDICT_CODES, list_pairs
 from pca_core.association import explain_pixel
 from pca_core.association.traces import PixelTrace
+from pca_core.figures.data import Table, name_classes
 from pca_core.figures.view import View
 
 PAIR_COLUMNS = (
@@ -25,6 +26,12 @@ def view_tables(view: View) -> dict[str, bytes]:
     return {"pairs": _pairs(view), "classes": _classes(view), "pixel": _pixel(view)}
 
 
+def write_table(table: Table) -> bytes:
+    """A table of a figure as CSV; what is not known is an empty cell."""
+    columns = [np.asarray(values, object).tolist() for values in table.columns.values()]
+    return _write(tuple(table.columns), ([_plain(value) for value in row] for row in zip(*columns, strict=True)))
+
+
 def _write(header: Sequence[str], rows: Iterable[Sequence]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -35,10 +42,7 @@ def _write(header: Sequence[str], rows: Iterable[Sequence]) -> bytes:
 
 def _names(view: View, classes: np.ndarray | None, count: int) -> list[str]:
     """Class names; empty where there is no class or nothing is known of it."""
-    if classes is None:
-        return [""] * count
-    table = [*view.label_space.class_names]
-    return [table[one] if one < len(table) else "" for one in classes.tolist()]
+    return [""] * count if classes is None else name_classes(view.label_space, classes)
 
 
 def _pairs(view: View) -> bytes:

@@ -7,33 +7,32 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from pca_core.analysis.domain_gap import class_distances, measure_gap
-from pca_core.analysis.embedding import embed, sample_pixels
-from pca_core.analysis.projection import aggregate_target, colour_features
+from pca_core.analysis.domain_gap import class_distances, count_classes
+from pca_core.figures.data import FigureData, Table, name_classes, split_pixels
 from pca_core.figures.drawing import add_legend, class_colours, show_image
 from pca_core.figures.style import COLOURS, INK, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
-from pca_core.types import FeaturePair
 
 METHODS = {"pca": "principal components", "tsne": "t-SNE", "spectral": "Laplacian eigenmaps"}
+FEWEST = 5  # sampled pixels that make a map
 
 
-def _pair(view: View) -> tuple[FeaturePair, str]:
-    """The features in question, and how to call them."""
-    if view.switches.is_target_aggregated and view.analysis.config.alpha > 0:
-        alpha = view.analysis.config.alpha
-        return aggregate_target(view.analysis.pair, view.analysis.config), f"target aggregated, α = {alpha:g}"
-    return view.analysis.pair, "features as the net gives them"
+def _call(view: View) -> str:
+    """What the features in question are called."""
+    return (
+        f"target aggregated, α = {view.analysis.config.alpha:g}"
+        if view.is_target_aggregated
+        else "features as the net gives them"
+    )
 
 
 def draw_feature_colours(view: View) -> Figure:
     """Principal components of both feature maps as red, green and blue, in one basis."""
-    pair, called = _pair(view)
-    colours = colour_features(pair, is_unit=view.switches.is_unit)
+    colours = view.colours
     length = "direction only" if view.switches.is_unit else "direction and length"
     caption = (
         f"Alike colours are alike features, on either side: one basis, {colours.explained.sum():.0%} of the variance, {length}; "
-        f"{called}."
+        f"{_call(view)}."
     )
     width = WIDTHS["double"]
     height = image_height(width, 2, view.source.image, view.target.image)
@@ -46,16 +45,31 @@ def draw_feature_colours(view: View) -> Figure:
     return figure
 
 
+def feature_colours_data(view: View) -> FigureData:
+    """Both maps as places in the palette."""
+    colours = view.colours
+    return FigureData(
+        "(h, w) source and (h', w') target as places in palette, (256, 3) RGB; share of variance of each component",
+        {"source": colours.source, "target": colours.target, "palette": colours.palette, "explained": colours.explained},
+        {
+            "feature_colours": Table(
+                "a principal component: its colour, and the share of the variance that it holds",
+                {"component": [1, 2, 3], "colour": ["red", "green", "blue"], "explained": colours.explained},
+            )
+        },
+    )
+
+
 def draw_feature_map(view: View) -> Figure:
     """Sampled pixels of both images on a plane, by class and by domain."""
-    pair, called = _pair(view)
-    sample, space = sample_pixels(pair), view.label_space
-    if len(sample) < 5:
-        return new_figure(WIDTHS["double"], 0.3, f"A map needs at least 5 feature pixels; these images have {len(sample)}.")
-    points = embed(sample, view.switches.embedding)
-    gap = measure_gap(pair, sample, space.num_classes)
+    sample, space = view.sample, view.label_space
+    if len(sample) < FEWEST:
+        return new_figure(
+            WIDTHS["double"], 0.3, f"A map needs at least {FEWEST} feature pixels; these images have {len(sample)}."
+        )
+    points, gap = view.points, view.gap
     caption = (
-        f"{len(sample):,} pixels, drawn evenly over classes, by {METHODS[view.switches.embedding]}; {called}. "
+        f"{len(sample):,} pixels, drawn evenly over classes, by {METHODS[view.switches.embedding]}; {_call(view)}. "
         f"Proxy A-distance {_show(gap.proxy_a_distance)}, MMD² {_show(gap.mmd)} ({_show(gap.mmd_by_chance)} by chance), "
         f"Fréchet distance {_show(gap.frechet)}."
     )
@@ -78,13 +92,55 @@ def draw_feature_map(view: View) -> Figure:
     return figure
 
 
+def feature_map_data(view: View) -> FigureData:
+    """The sampled pixels and where they lie on the map, and the domain gap; nothing where there are too few for a map."""
+    sample = view.sample
+    if len(sample) < FEWEST:
+        return FigureData()
+    points, gap, pair = view.points, view.gap, view.features
+    places = {
+        name: np.where(sample.is_target, target, source)
+        for (name, source), target in zip(
+            split_pixels(sample.index, pair.source_size).items(),
+            split_pixels(sample.index, pair.target_size).values(),
+            strict=True,
+        )
+    }
+    pixels = {
+        "image": np.where(sample.is_target, "target", "source"),
+        **places,
+        "class": name_classes(view.label_space, sample.classes),
+        "x": points[:, 0],
+        "y": points[:, 1],
+    }
+    numbers = ("proxy_a_distance", "mmd", "mmd_by_chance", "frechet", "frechet_by_mean")
+    return FigureData(
+        "(M, 2) points of the sampled pixels on the map; (M,) is_target, flat feature pixel, class (255: none)",
+        {
+            "points": points,
+            "is_target": sample.is_target,
+            "index": sample.index,
+            "classes": sample.classes,
+            "method": np.array(view.switches.embedding),
+        },
+        {
+            "feature_map": Table(
+                f"a sampled pixel, its class and place on the map by {METHODS[view.switches.embedding]}", pixels
+            ),
+            "feature_map_gap": Table(
+                "a measure of the domain gap", {"measure": numbers, "value": [getattr(gap, name) for name in numbers]}
+            ),
+        },
+    )
+
+
 def draw_class_distances(view: View) -> Figure:
     """Cosine distance between the mean features of each class on both images."""
-    pair, called = _pair(view)
+    pair = view.features
     distance, names = class_distances(pair, view.label_space.num_classes), view.label_space.class_names
     order = [int(one) for one in np.argsort(distance) if not math.isnan(distance[one])]
     judged = "labels" if pair.target_labels is not None else "predictions"
-    caption = f"Classes of the target by {judged}; 0 points the same way, 1 is unrelated; {called}."
+    caption = f"Classes of the target by {judged}; 0 points the same way, 1 is unrelated; {_call(view)}."
     figure = new_figure(WIDTHS["single"] * 1.2, 0.6 + 0.2 * max(len(order), 1), caption)
     axes = figure.subplots()
     axes.barh(
@@ -93,6 +149,18 @@ def draw_class_distances(view: View) -> Figure:
     axes.tick_params(axis="y", labelsize=6)
     axes.set_xlabel("cosine distance of class centroids")
     return figure
+
+
+def class_distances_data(view: View) -> FigureData:
+    """Every class, those that lack on a side too."""
+    pair, space = view.features, view.label_space
+    distance, (source, target) = class_distances(pair, space.num_classes), count_classes(pair, space.num_classes)
+    columns = {"class": space.class_names, "distance": distance, "source_pixels": source, "target_pixels": target}
+    return FigureData(
+        "(K,) cosine distance of the class centroids, NaN where a class lacks on a side; (2, K) feature pixels of each class",
+        {"distance": distance, "pixels": np.stack([source, target]), "class_names": np.array(space.class_names)},
+        {"class_distances": Table("a class: cosine distance of its centroids, and its feature pixels on both sides", columns)},
+    )
 
 
 def _show(value: float) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pca_core.association import describe_trace, explain_pixel
 from pca_core.association.rows import make_row
 from pca_core.association.traces import PixelTrace, Stage, TargetTrace
+from pca_core.figures.data import FigureData, Table
 from pca_core.figures.drawing import BLUE, ORANGE, centre, connect, lay_values, mark, show_image
 from pca_core.figures.style import INK, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
@@ -106,18 +108,46 @@ def _source_pixel(view: View) -> int:
     return index if side == "source" else int(view.analysis.association.target_return_index[index])
 
 
-def _draw_stage(axes: Axes, view: View, trace: PixelTrace, stage: Stage) -> None:
+def stages_data(view: View) -> FigureData:
+    """The map that each rung sees, and what it picks."""
+    trace = explain_pixel(view.analysis, _source_pixel(view), "source", with_soft_cycle=False)
+    names = view.label_space.class_names
+    columns = {
+        "stage": [stage.name for stage in trace.stages],
+        "alpha": [stage.alpha for stage in trace.stages],
+        "margin": [stage.margin for stage in trace.stages],
+        "verdict": [stage.verdict for stage in trace.stages],
+        "is_flip": [stage.is_flip for stage in trace.stages],
+    }
+    for name, pixels in (("match", [one.match for one in trace.stages]), ("return", [one.way_back for one in trace.stages])):
+        columns |= {f"{name}_row": [one.row for one in pixels], f"{name}_column": [one.column for one in pixels]}
+        for what, classes in (("label", [one.label for one in pixels]), ("predicted", [one.predicted for one in pixels])):
+            columns[f"{name}_{what}"] = [None if one is None else names[one] for one in classes]
+    return FigureData(
+        "(h', w') of the target: the similarity that each rung of the ladder gives; cosine, then standard deviations of the row",
+        {"i": np.array(trace.index)} | {stage.name: _stage_map(view, trace, stage)[0] for stage in trace.stages},
+        {"stages": Table("a rung of the ladder of source pixel i: what it picks, and where that leads back", columns)},
+    )
+
+
+def _stage_map(view: View, trace: PixelTrace, stage: Stage) -> tuple[np.ndarray, str]:
+    """(h', w') float32 similarity under a rung, and its unit."""
     level, is_normalised = ("prediction" if stage.name == "prediction" else "feature"), stage.name != "cosine"
     forward, _ = view.analysis.directions(level, stage.alpha, is_normalised)
     row = make_row(forward, trace.index)
     values, unit = (
         (row.similarity_N, "cosine") if stage.name == "cosine" else (row.normalised_N, "standard deviations of the row")
     )
+    return values.reshape(view.analysis.pair.target_size).float().cpu().numpy(), unit
+
+
+def _draw_stage(axes: Axes, view: View, trace: PixelTrace, stage: Stage) -> None:
+    values, unit = _stage_map(view, trace, stage)
     names = view.label_space.class_names
     met = stage.match.label if stage.match.label is not None else stage.match.predicted
     where = f"({stage.match.row}, {stage.match.column})" + ("" if met is None else f" {names[met]}")
     show_image(axes, view.target.image, f"{STAGE_TITLES[stage.name]}: {where}{', flips' if stage.is_flip else ''}")
-    lay_values(axes, view.target.image, values.reshape(view.analysis.pair.target_size).float().cpu().numpy(), unit)
+    lay_values(axes, view.target.image, values, unit)
     closes = stage.verdict == "consistent"
     spot = centre(stage.match.index, view.analysis.pair.target_size, view.target.image)
     mark(axes, spot, STAGE_ENDS[stage.verdict], BLUE if closes else ORANGE)

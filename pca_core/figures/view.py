@@ -6,19 +6,34 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from pca_core.analysis.embedding import Method
+import numpy as np
+
+from pca_core.analysis.domain_gap import DomainGap, measure_gap
+from pca_core.analysis.embedding import Method, PixelSample, embed, sample_pixels
 from pca_core.analysis.loss_ledger import LossLedger, write_ledger
 from pca_core.analysis.loss_readings import PICKS
 from pca_core.analysis.pairs import Flow, PairFilter, PixelPairs, list_pairs
+from pca_core.analysis.projection import FeatureColours, aggregate_target, colour_features
 from pca_core.analysis.segmentation import SegmentedImage, describe_segmentation
-from pca_core.analysis.spreading import Reach, WeightMaps, map_weights, measure_reach, reference_alpha
+from pca_core.analysis.spreading import (
+    AlphaEffect,
+    Loan,
+    Reach,
+    WeightMaps,
+    alpha_effects,
+    describe_loan,
+    map_weights,
+    measure_reach,
+    reference_alpha,
+)
 from pca_core.association import PairAnalysis
 from pca_core.inference import aggregate_prediction
 from pca_core.losses.objective import LossWeights
 from pca_core.models import Checkpoint
-from pca_core.types import Domain, LabelSpace, Sample
+from pca_core.types import Domain, FeaturePair, LabelSpace, Sample
 
 LineColour = Literal["verdict", "class"]
+Inference = Literal["plain", "aggregated"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,7 @@ class Switches:
     line_colour: LineColour = "verdict"
     keep: PairFilter = field(default_factory=PairFilter)
     flow: Flow = "cycle"
-    inference: Literal["plain", "aggregated"] = "plain"
+    inference: Inference = "plain"
     embedding: Method = "pca"
     is_unit: bool = True
     is_target_aggregated: bool = False
@@ -87,17 +102,29 @@ class View:
         """The pixel pairs that pass the filter."""
         return list_pairs(self.analysis, self.switches.keep)
 
-    @cached_property
+    @property
     def segmented(self) -> tuple[SegmentedImage, SegmentedImage]:
         """Source and target by the inference in question."""
+        return self.segmented_plain if self.switches.inference == "plain" else self.segmented_aggregated
+
+    @cached_property
+    def segmented_plain(self) -> tuple[SegmentedImage, SegmentedImage]:
+        """Source and target by plain inference."""
+        return self._segment("plain")
+
+    @cached_property
+    def segmented_aggregated(self) -> tuple[SegmentedImage, SegmentedImage]:
+        """Source and target with features and predictions aggregated."""
+        return self._segment("aggregated")
+
+    def _segment(self, inference: Inference) -> tuple[SegmentedImage, SegmentedImage]:
         pair, alpha = self.analysis.pair, reference_alpha(self.analysis.config)
         found = []
         for sample, features, plain in (
             (self.source, pair.source_features, pair.source_probabilities),
             (self.target, pair.target_features, pair.target_probabilities),
         ):
-            is_plain = self.switches.inference == "plain"
-            probabilities = plain if is_plain else aggregate_prediction(self.checkpoint, features, alpha)
+            probabilities = plain if inference == "plain" else aggregate_prediction(self.checkpoint, features, alpha)
             found.append(describe_segmentation(probabilities, sample.image.shape[:2], sample.label))
         return found[0], found[1]
 
@@ -119,6 +146,47 @@ class View:
     def reaches(self) -> tuple[Reach, Reach]:
         """How far the association loss reaches without aggregation and with."""
         return measure_reach(self.analysis, 0.0), measure_reach(self.analysis, reference_alpha(self.analysis.config))
+
+    @cached_property
+    def effects(self) -> list[AlphaEffect]:
+        """What the association comes to under each of :data:`~pca_core.analysis.spreading.ALPHAS`."""
+        return alpha_effects(self.analysis)
+
+    @cached_property
+    def loan(self) -> Loan:
+        """What the target pixel in question borrows."""
+        return describe_loan(self.analysis, self.target_pixel)
+
+    @property
+    def is_target_aggregated(self) -> bool:
+        """Whether features are looked at as association sees them; without aggregation that is no difference."""
+        return self.switches.is_target_aggregated and self.analysis.config.alpha > 0
+
+    @cached_property
+    def features(self) -> FeaturePair:
+        """The pair with the features in question."""
+        pair = self.analysis.pair
+        return aggregate_target(pair, self.analysis.config) if self.is_target_aggregated else pair
+
+    @cached_property
+    def colours(self) -> FeatureColours:
+        """The features in question as colours."""
+        return colour_features(self.features, is_unit=self.switches.is_unit)
+
+    @cached_property
+    def sample(self) -> PixelSample:
+        """Pixels of both images, for the map and the gap."""
+        return sample_pixels(self.features)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(M, 2) float32, the sampled pixels on a plane; see :func:`~pca_core.analysis.embedding.embed`."""
+        return embed(self.sample, self.switches.embedding)
+
+    @cached_property
+    def gap(self) -> DomainGap:
+        """How far the domains lie apart."""
+        return measure_gap(self.features, self.sample, self.label_space.num_classes)
 
     @property
     def target_pixel(self) -> int:

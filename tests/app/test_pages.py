@@ -60,6 +60,24 @@ def test_a_logarithmic_legend_has_as_many_digits_at_both_ends():
     assert layer.legend == ("0.0365", "10.8 × uniform (log scale)")
 
 
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.0, 1401.0), ("0", "1,401")),
+        ((1, 65), ("1", "65")),
+        ((0, 12_345_678), ("0", "12,345,678")),
+        ((3.21e-6, 0.5), ("3.21e-06", "0.5")),
+        ((0.25, 10.84), ("0.25", "10.8")),
+        ((0.5, 1401.5), ("0.5", "1.4e+03")),
+    ],
+)
+def test_counts_of_a_logarithmic_legend_are_whole(ends, shown):
+    layer = value_layer("hubs", "Hubs", "target", np.array([ends]), "source pixels claim it", is_log=True)
+    assert layer.legend == (shown[0], f"{shown[1]} source pixels claim it (log scale)")
+    told = value_layer("hubs", "Hubs", "target", np.zeros((2, 2)), "", is_log=True, limits=ends)
+    assert (told.legend[0], told.legend[1].split()[0]) == shown
+
+
 def test_trace_tells_a_story_at_once(trace):
     assert 0 < float(metric(trace, "Cycle-consistent").rstrip("%")) <= 100
     assert any("goes to target pixel" in item.value for item in trace.markdown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pca_core import explain_pixel
+from pca_core.analysis.spreading import ALPHAS, map_weights, measure_reach
 from pca_core.cli import main
 from tests.conftest import ROOT
 
@@ -95,6 +97,23 @@ def test_a_bundle_of_the_associations_page_is_made_again_by_the_command(page, se
     assert len((tmp_path / "tables/pairs.csv").read_text().splitlines()) == broken + 1
     assert main(["export", "--recipe", str(tmp_path / "recipe.json"), "--figure", "pairs", "--format", "png"]) == 0
     assert (tmp_path / "again/pairs.png").read_bytes() == (tmp_path / "figures/pairs.png").read_bytes()
+
+
+def test_a_bundle_of_the_aggregation_page_holds_its_maps_and_the_sweep(page, serve, analysis, tmp_path):
+    dialog = open_export(page, f"{serve(MAIN)}/aggregation?pixel=target-{PIXEL}&alpha=0.5")
+    _, data = download(page, dialog, "Download bundle")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path)
+    with np.load(tmp_path / "arrays/aggregation.npz") as arrays:
+        assert int(arrays["j"]) == PIXEL
+        np.testing.assert_allclose(arrays["entropy"], map_weights(analysis).entropy, atol=1e-5)
+        np.testing.assert_allclose(arrays["pull_without"], measure_reach(analysis, 0.0).pull, atol=1e-3)
+    sweep = list(csv.DictReader((tmp_path / "tables/alpha.csv").open()))
+    assert [float(row["alpha"]) for row in sweep] == list(ALPHAS)
+    assert "arrays/aggregation.npz" in (tmp_path / "README.txt").read_text()
+    assert main(["export", "--recipe", str(tmp_path / "recipe.json"), "--data", "--format", "png"]) == 0
+    for name in ("figures/alpha.png", "tables/alpha.csv", "arrays/aggregation.npz"):
+        assert (tmp_path / "again" / name.removeprefix("figures/")).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
 def test_escape_closes_the_dialog_after_a_download_too(page, serve):

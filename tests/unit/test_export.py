@@ -70,8 +70,8 @@ def test_a_bundle_has_its_parts(unpacked, view):
     assert files == {
         "README.txt", "recipe.json",
         *(f"figures/{name}.{fmt}" for name in FIGURES for fmt in ("png", "svg", "pdf")),
-        "arrays/association.npz", "arrays/trace.npz", "arrays/classes.npz",
-        "tables/pairs.csv", "tables/classes.csv", "tables/pixel.csv",
+        "arrays/association.npz", "arrays/trace.npz", "arrays/classes.npz", "arrays/pairs.npz", "arrays/scores.npz",
+        "tables/pairs.csv", "tables/classes.csv", "tables/pixel.csv", "tables/scores.csv", "tables/scores_confusion.csv",
         "inputs/source.png", "inputs/source_label.png", "inputs/target.png", "inputs/target_label.png",
         "inputs/checkpoint.safetensors",
     }  # fmt: skip
@@ -112,6 +112,15 @@ def test_the_command_of_the_recipe_makes_the_same_files_again(unpacked):
     assert told["files"] == [f"{name}.{fmt}" for name in FIGURES for fmt in ("png", "svg", "pdf")]
     for name in told["files"]:
         assert (unpacked / "again" / name).read_bytes() == (unpacked / "figures" / name).read_bytes(), name
+
+
+def test_the_command_also_makes_the_data_again(unpacked, capsys):
+    flags = ["--data", "--format", "png", "--json"]
+    assert main(["export", "--recipe", str(unpacked / "recipe.json"), *flags]) == 0
+    behind = ["arrays/pairs.npz", "arrays/scores.npz", "tables/scores.csv", "tables/scores_confusion.csv"]
+    assert json.loads(capsys.readouterr().out)["files"] == [*(f"{name}.png" for name in FIGURES), *behind]
+    for name in behind:
+        assert (unpacked / "again" / name).read_bytes() == (unpacked / name).read_bytes(), name
 
 
 def test_some_figures_of_a_recipe_in_another_format(unpacked, capsys):

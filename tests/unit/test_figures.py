@@ -14,12 +14,14 @@ from matplotlib.collections import LineCollection
 from PIL import Image
 
 from pca_core import AssociationConfig, PairAnalysis, explain_pixel, load_checkpoint
+from pca_core.analysis.loss_readings import PICKS, read_ledger
 from pca_core.analysis.pairs import PairFilter, count_pair_flow, list_pairs
 from pca_core.data import FolderDataset
 from pca_core.figures.catalogue import FIGURES, draw_figure, figures_of, make_figure
 from pca_core.figures.style import DPI, FORMATS, render_figure
 from pca_core.figures.view import Switches, View
 from pca_core.inference import make_pair, segment
+from pca_core.losses import LossWeights
 from pca_core.types import Sample
 
 
@@ -114,6 +116,57 @@ def test_flow_counts_what_the_page_counts(view):
     counts = count_pair_flow(list_pairs(view.analysis), "label", view.label_space.num_classes)
     shares = counts / counts.sum(1, keepdims=True)
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), shares)
+
+
+@pytest.mark.parametrize("inference", ["plain", "aggregated"])
+def test_reliability_is_that_of_the_images_with_labels(view, inference):
+    chosen = replace(view, switches=Switches(inference=inference))
+    figure = make_figure("reliability", chosen)
+    curves = {line.get_label(): line for line in figure.axes[0].lines}
+    assert list(curves) == ["as sure as right", "source", "target"]
+    bars = dict(zip(("source", "target"), figure.axes[1].containers, strict=True))
+    for name, one in zip(("source", "target"), chosen.segmented, strict=True):
+        filled = one.reliability.count > 0
+        np.testing.assert_allclose(curves[name].get_xdata(), 100 * one.reliability.confidence[filled])
+        np.testing.assert_allclose(curves[name].get_ydata(), 100 * one.reliability.accuracy[filled])
+        share = one.reliability.count / one.reliability.count.sum()
+        np.testing.assert_allclose([bar.get_height() for bar in bars[name]], 100 * share)
+        assert f"calibration error {one.reliability.error:.1%}" in words(figure).replace("\n", " ")
+    assert ("aggregated inference" in words(figure)) == (inference == "aggregated")
+    alone = make_figure("reliability", without_labels(view))
+    assert [line.get_label() for line in alone.axes[0].lines] == ["as sure as right", "source"]
+
+
+def test_without_any_label_reliability_says_so(view):
+    bare = without_labels(view)
+    nobody = replace(bare, source=Sample(view.source.name, "source", view.source.image))
+    assert "Neither image has labels" in words(make_figure("reliability", nobody))
+
+
+@pytest.mark.parametrize(
+    ("loss", "payer"), [("all", "source"), ("feature_association", "source"), ("target_smoothing", "target")]
+)
+def test_loss_by_class_is_what_the_ledger_says(view, loss, payer):
+    chosen = replace(view, switches=Switches(loss=loss))
+    figure, count = make_figure("loss_classes", chosen), view.label_space.num_classes
+    pair, terms = view.analysis.pair, PICKS[loss]
+    labels = {"source": pair.source_labels.numpy(), "target": pair.target_labels.numpy()}
+    on, off = (read_ledger(ledger, LossWeights(), terms) for ledger in chosen.ledgers)
+    wanted = (
+        (payer, [on.paid[payer]]),
+        ("target", [on.gradient["target"], off.gradient["target"]]),
+    )
+    for axes, (side, maps) in zip(figure.axes, wanted, strict=True):
+        assert axes.get_xlabel() == f"{side}, %"
+        for bars, values in zip(axes.containers, [*maps, np.ones(labels[side].shape)], strict=True):
+            by_class = [values[labels[side] == k].sum() / values.sum() for k in range(count)]
+            np.testing.assert_allclose([bar.get_width() for bar in bars], 100 * np.array(by_class), rtol=1e-6, atol=1e-9)
+    assert f"share of what the {payer} pays" in words(figure).replace("\n", " ")
+
+
+def test_loss_by_class_says_what_told_the_classes(view):
+    said = words(make_figure("loss_classes", without_labels(view))).replace("\n", " ")
+    assert "Classes of the source by label and of the target by prediction." in said
 
 
 def test_names_with_mathematics_stay_text(view):
