@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from app.state.address import MAX_TOP_K
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig
 
 PRESET_NAMES = {"quick": "Quick", "plca-paper": "As in the paper"}
@@ -94,7 +95,8 @@ def _objective(config: AdaptationConfig, name: str) -> AdaptationConfig:
             help="Features are averaged over squares of this side first; 2 costs a sixteenth of 1.",
         )),
         top_k=int(one.number_input(
-            "Candidates k", 1, 50, terms.top_k, key=f"adapt_top_k {name}", help="Forward candidates that may close a cycle.",
+            "Candidates k", 1, MAX_TOP_K, terms.top_k, key=f"adapt_top_k {name}",
+            help="Forward candidates that may close a cycle.",
         )),
         mutual=two.toggle(
             "Mutual only", terms.mutual, key=f"adapt_mutual {name}", help="Only pixels that come back to themselves count.",

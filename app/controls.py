@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.state import session, switches
+from app.state import address, session, switches
 from pca_core.association import AssociationConfig
 
 LEVELS = {"feature": "Features", "prediction": "Predictions"}
@@ -38,7 +38,7 @@ def association_controls() -> AssociationConfig:
     top_k = top_k_column.number_input(
         "Candidates k",
         1,
-        50,
+        address.MAX_TOP_K,
         config.top_k,
         key="top_k",
         help="A source pixel may close its cycle over any of its k most similar target pixels. The paper uses 1.",

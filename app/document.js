@@ -2,6 +2,16 @@
 // "not found" in the console before it looks above. It is told.
 window.__streamlit = { BACKEND_BASE_URL: new URL("./", window.location.href).href };
 
+// Streamlit adds an entry to the history with every pin and switch, which Back would take one by one and change nothing: the
+// session keeps what it has. Only another page is an entry of its own; Trace has two names.
+const addEntry = window.history.pushState.bind(window.history);
+const nameOfPage = (url) => new URL(url ?? "", window.location.href).pathname.replace(/\/trace$/, "/");
+window.history.pushState = (state, title, url) => {
+  const isSamePage = nameOfPage(url) === nameOfPage(window.location.href);
+  if (isSamePage) window.history.replaceState(state, title, url);
+  else addEntry(state, title, url);
+};
+
 // A download takes the focus out of its dialog, which then hears no Escape.
 window.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || document.activeElement !== document.body) return;

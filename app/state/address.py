@@ -18,9 +18,19 @@ from pca_core.data import content_hash
 from pca_core.data.streets import PREFIX, STREETS, find_streets
 from pca_core.types import Domain
 
-SWITCHES = {"level": str, "alpha": float, "top_k": int, "mutual": lambda text: text == "True"}
+MAX_TOP_K = 50  # candidates that a page offers; more would be a table that nobody reads
 NAME_LENGTH = 10  # hexadecimal digits
 MAX_PATHS = 1000
+
+
+def _read_top_k(text: str) -> int:
+    """Raises ValueError for a number that no page offers; whether it is at least 1 the config itself checks."""
+    if (top_k := int(text)) > MAX_TOP_K:
+        raise ValueError(f"top_k must be at most {MAX_TOP_K}, got {top_k}.")
+    return top_k
+
+
+SWITCHES = {"level": str, "alpha": float, "top_k": _read_top_k, "mutual": lambda text: text == "True"}
 
 
 @st.cache_resource(show_spinner=False)

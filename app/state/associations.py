@@ -66,10 +66,12 @@ def _total(key: str, config: AssociationConfig, _analysis: PairAnalysis) -> Pair
 def get_cell(num_classes: int) -> tuple[int, int] | None:
     """The chosen cell (own class, class it leads to), from the session or the address."""
     parts = switches.recall(CELL, "").split("-")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts):
-        return None
-    row, column = map(int, parts)
-    return (row, column) if max(row, column) < num_classes else None
+    if len(parts) == 2 and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts):
+        row, column = map(int, parts)
+        if max(row, column) < num_classes:
+            return row, column
+    switches.remember(CELL, "", "")  # what is no cell here does not stay in the address
+    return None
 
 
 def set_cell(cell: tuple[int, int] | None) -> None:

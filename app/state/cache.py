@@ -30,6 +30,7 @@ from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
 POOLINGS = (1, 2, 4)  # feature pixels averaged along each side where memory does not suffice for all of them
 POOLED_FOR = timedelta(minutes=10)  # then memory may be there again
+OPENING = "Running the net on both images and associating every pixel of the pair …"
 THUMBNAIL_HEIGHT = 160  # pixels; a thousand of them are some ten megabytes
 
 
@@ -184,7 +185,8 @@ def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: Assoc
     return _make_pair(key, config, pooling, source, target, checkpoint_path)
 
 
-@st.cache_resource(max_entries=24, ttl=POOLED_FOR, show_spinner=False)
+# Streamlit shows the spinner of the outermost function that is kept, and no other: this one waits for the net and the sweep.
+@st.cache_resource(max_entries=24, ttl=POOLED_FOR, show_spinner=OPENING)
 def _choose_pooling(key: str, config: AssociationConfig, _source: Sample, _target: Sample, _path: str) -> int:
     """The least of :data:`POOLINGS` that fits into memory.
 
@@ -201,7 +203,7 @@ def _choose_pooling(key: str, config: AssociationConfig, _source: Sample, _targe
     return pooling
 
 
-@cached(12, "Associating every pixel of the pair …")
+@cached(12, OPENING)  # the outermost one where the pooling is still known and the pair has gone
 def _make_pair(key: str, config: AssociationConfig, pooling: int, _source: Sample, _target: Sample, _path: str) -> Pair:
     walk = _make_walk(key, replace(config, mutual=False, top_k=1), pooling, _source, _target, _path)
     pair = replace(walk, analysis=walk.analysis.with_config(config))

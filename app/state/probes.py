@@ -127,6 +127,6 @@ def get_soft_cycle(pair: Pair, index: int) -> float | None:
     return work_within_memory(partial(pair.analysis.soft_cycle, index))
 
 
-@cached(64)
+@cached(64, "Following the pixel there and back …")
 def _explain(key: str, config: AssociationConfig, side: Domain, index: int, _analysis: PairAnalysis) -> PixelTrace | TargetTrace:
     return explain_pixel(_analysis, index, side, with_soft_cycle=False)

@@ -7,8 +7,20 @@ from collections.abc import Collection, Mapping
 
 import streamlit as st
 
-NO_SWITCHES = frozenset({"source_from", "target_from", "source_ids", "target_ids", "top_k"})
-MAX_CARRIED, MAX_NAME, MAX_VALUE = 20, 40, 400
+from pca_core.analysis.loss_ledger import TERMS
+
+NAMES = frozenset(
+    {
+        *("images_count", "images_drop", "images_order", "images_view"),
+        *("pairs_class", "pairs_verdict", "pairs_truth", "pairs_lines", "pairs_colour", "pairs_clear"),
+        *("pairs_with", "pairs_cell", "pairs_flow", "pairs_tab"),
+        *("aggregation_map", "segmentation_inference", "segmentation_bars", "segmentation_chart"),
+        *("feature_length", "feature_aggregated", "feature_method", "feature_colour"),
+        *("loss_term", "loss_aggregation", "loss_bars", *(f"loss_weight_{name}" for name in TERMS)),
+    }
+)
+"""Every switch of the pages: what an address tells of them stays in it until their page is opened, and nothing else does."""
+MAX_VALUE = 400  # characters
 
 Value = bool | int | float | str | tuple[str, ...]
 
@@ -17,19 +29,25 @@ def recall(name: str, default: Value, *, among: Collection | None = None, within
     """What this session set, else what its address told, else ``default``.
 
     Args:
-        name: Of the switch, in the address too: a short word of its own, e.g. ``"min_margin"``.
+        name: Of the switch, in the address too: one of :data:`NAMES`.
         default: Its type is the type of the switch.
         among: Values that are allowed (for tuples, of each part); anything else is the default.
         within: Lowest and highest number; what lies outside takes the nearer end.
+
+    Raises:
+        KeyError: When there is no switch of that name.
     """
     kept = st.session_state.setdefault("switches", {})
     if name not in kept:
-        kept[name] = (_read(st.session_state["told"].get(name), default), default)
+        remember(name, _read(st.session_state["told"].get(name), default), default)
     value = kept[name][0]
     if among is not None:
         is_allowed = set(value) <= set(among) if isinstance(value, tuple) else value in among
         value = value if is_allowed else default
-    return type(default)(min(max(value, within[0]), within[1])) if within is not None else value
+    if within is not None:
+        value = type(default)(min(max(value, within[0]), within[1]))
+    remember(name, value, default)  # what is not allowed does not stay in the address
+    return value
 
 
 def peek(name: str, default: Value, *, among: Collection) -> Value:
@@ -39,7 +57,13 @@ def peek(name: str, default: Value, *, among: Collection) -> Value:
 
 
 def remember(name: str, value: Value, default: Value) -> None:
-    """Keep a switch; the next address that is written tells it while it differs from its default."""
+    """Keep a switch; the next address that is written tells it while it differs from its default.
+
+    Raises:
+        KeyError: When there is no switch of that name.
+    """
+    if name not in NAMES:
+        raise KeyError(f"{name} is no switch: add it to NAMES, or addresses that tell it lose it on the way to its page.")
     st.session_state.setdefault("switches", {})[name] = (value, default)
 
 
@@ -53,13 +77,12 @@ def restore(defaults: Mapping[str, Value]) -> None:
 def describe() -> dict[str, str]:
     """The switches that are not at their default, for the address; also those that it told of pages not opened yet."""
     kept = st.session_state.get("switches", {})
-    told = [(name, text) for name, text in st.session_state["told"].items() if name not in kept and _may_be_switch(name, text)]
-    return dict(told[:MAX_CARRIED]) | {name: _show(value) for name, (value, default) in kept.items() if value != default}
-
-
-def _may_be_switch(name: str, text: str) -> bool:
-    """Whether a page may know this name: the page of a switch stands before an underscore."""
-    return "_" in name and name not in NO_SWITCHES and len(name) <= MAX_NAME and len(text) <= MAX_VALUE
+    told = {
+        name: text
+        for name, text in st.session_state["told"].items()
+        if name in NAMES and name not in kept and len(text) <= MAX_VALUE
+    }
+    return told | {name: _show(value) for name, (value, default) in kept.items() if value != default}
 
 
 def _show(value: Value) -> str:

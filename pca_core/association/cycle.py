@@ -174,7 +174,10 @@ def check_pair(source: Tensor, target: Tensor, labels: Tensor, config: Associati
     check_labels(labels, tuple(source.shape[-2:]))
     num_target = target.shape[-2] * target.shape[-1]
     if config.top_k > num_target:
-        raise ValueError(f"top_k must be at most the number of target pixels ({num_target}), got {config.top_k}.")
+        raise ValueError(
+            f"top_k must be at most the number of target pixels ({num_target}), got {config.top_k}. "
+            "Take fewer candidates k, or a larger target image."
+        )
 
 
 def check_labels(labels: Tensor, size: tuple[int, int]) -> None:

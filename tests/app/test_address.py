@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.state import address
+from app.state import address, switches
 from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
 from pca_core import AssociationConfig
 from pca_core.data import FolderDataset, encode_jpeg
+from pca_core.models import load_checkpoint, save_checkpoint
+from tests.app.pages import open_page
 from tests.app.test_pages import SECONDS, picture, sentences
 from tests.conftest import ROOT
 
@@ -107,10 +110,60 @@ def test_pixel_and_switches_are_read_as_written():
     assert address.read_config({"alpha": "7", "top_k": "many", "level": "feature"}) == AssociationConfig()
 
 
+@pytest.mark.parametrize("told", ["100000", "51", "0", "-3", "9" * 5000, "2.5"])
+@pytest.mark.parametrize("page", ["trace", "losses"])
+def test_more_candidates_than_the_page_offers_are_the_usual_number(page, told):
+    app = open_page(page, top_k=told, alpha="0.35")
+    assert app.number_input(key="top_k").value == 1
+    assert app.slider(key="alpha").value == 0.35  # what can be read is
+    assert not app.error
+    assert "top_k" not in app.query_params
+
+
+def test_as_many_candidates_as_the_page_offers_can_be_told():
+    assert address.read_config({"top_k": str(address.MAX_TOP_K)}).top_k == address.MAX_TOP_K
+    app = open_page("trace", top_k=str(address.MAX_TOP_K))
+    assert app.number_input(key="top_k").value == app.number_input(key="top_k").max == address.MAX_TOP_K
+
+
+@pytest.mark.parametrize("page", ["trace", "associations", "aggregation", "segmentation", "features", "losses"])
+def test_more_candidates_than_there_are_target_pixels_are_one_sentence_and_can_be_lowered(page, tmp_path):
+    net = tmp_path / "small.safetensors"
+    save_checkpoint(net, replace(load_checkpoint(BUILT_IN_CHECKPOINT), short_side=16))
+    app = open_page(page, top_k="50", net=address.name_path(str(net)))
+    assert "the number of target pixels (32), got 50. Take fewer candidates k" in sentences(app)
+    app.number_input(key="top_k").set_value(32).run()
+    assert not app.exception
+    assert not app.error
+
+
 def test_switches_of_pages_not_opened_yet_stay_in_the_address_and_nothing_else_does():
     app = open_app(aggregation_map="entropy", utm="x", source_from_x="a" * 500, **{"x_" + "y" * 99: "1"})
     assert app.query_params["aggregation_map"] == "entropy"
     assert set(app.query_params) == {"aggregation_map", "source", "target"}
+
+
+NONSENSE = {
+    "losses": {"loss_term": "zzz", "loss_bars": "zzz", "loss_weight_lovasz": "nan", "loss_aggregation": "maybe"},
+    "associations": {
+        **{"pairs_class": "road,zzz", "pairs_verdict": "zzz", "pairs_lines": "7", "pairs_clear": "500"},
+        **{"pairs_with": "zzz", "pairs_cell": "0-999", "pairs_flow": "zzz", "pairs_tab": "99"},
+    },
+    "features": {"feature_method": "umap", "feature_colour": "", "feature_length": "zzz"},
+}
+
+
+@pytest.mark.parametrize("page", NONSENSE)
+def test_what_a_page_refuses_does_not_stay_in_the_address(page):
+    app = open_page(page, losses_term="zzz", pairs_x="1", features_map="umap", aggregation_map="entropy", **NONSENSE[page])
+    assert app.query_params["aggregation_map"] == "entropy"  # of a page not opened yet
+    left = {name: app.query_params[name] for name in app.query_params if name not in ("source", "target", "aggregation_map")}
+    assert left == ({"pairs_tab": "3"} if page == "associations" else {})  # a number goes to the nearer end
+
+
+def test_a_switch_that_is_not_in_the_list_is_a_mistake():
+    with pytest.raises(KeyError, match="losses_term is no switch"):
+        switches.remember("losses_term", "all", "all")
 
 
 def test_the_link_tells_what_it_leaves_behind():
