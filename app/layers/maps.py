@@ -39,7 +39,7 @@ def value_layer(
 
 def _log_end(end: float) -> str:
     """An end of a logarithmic legend: a count as it is, for "1.4e+03" pixels is not how anybody counts; else three digits."""
-    return f"{end:,.0f}" if float(end).is_integer() else f"{end:.3g}"
+    return f"{end:,.0f}" if float(end).is_integer() or abs(end) >= 1000 else f"{end:.3g}"
 
 
 def format_ends(low: float, high: float) -> tuple[str, str]:
