@@ -68,7 +68,7 @@ def test_a_logarithmic_legend_has_as_many_digits_at_both_ends():
         ((0, 12_345_678), ("0", "12,345,678")),
         ((3.21e-6, 0.5), ("3.21e-06", "0.5")),
         ((0.25, 10.84), ("0.25", "10.8")),
-        ((0.5, 1401.5), ("0.5", "1.4e+03")),
+        ((0.5, 1401.5), ("0.5", "1,402")),
     ],
 )
 def test_counts_of_a_logarithmic_legend_are_whole(ends, shown):
