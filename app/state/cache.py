@@ -246,7 +246,7 @@ def _make_base(key: str, pooling: int, _source: Sample, _target: Sample, _path: 
 
 def _check_size(pair: FeaturePair) -> None:
     source, target = math.prod(pair.source_size), math.prod(pair.target_size)
-    if source * target > MAX_SIMILARITIES:
+    if target * max(source, target) > MAX_SIMILARITIES:  # aggregation compares the target with itself
         raise InputError(
             "PAIR_TOO_LARGE",
             f"This pair has {source:,} × {target:,} feature pixels, more than can be associated while you wait. Long, narrow "

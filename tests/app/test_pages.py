@@ -240,11 +240,14 @@ def test_an_uploaded_source_with_its_label_is_chosen(images):
     assert images.session_state["choices"]["source"].folder == "upload"
 
 
-def test_a_pair_too_large_to_wait_for_is_refused(trace):
-    """A strip of 7 × 300 pixels has ten thousand columns at the short side of the net: 10¹⁰ similarities with another one."""
+@pytest.mark.parametrize("sides", [("source", "target"), ("target",)])
+def test_a_pair_too_large_to_wait_for_is_refused(sides, trace):
+    """A strip of 7 × 300 pixels has ten thousand columns at the short side of the net: 10¹⁰ similarities with another one, and
+    as many with itself, which aggregation of the target asks for."""
     strip, label = np.zeros((7, 300, 3), np.uint8), np.zeros((7, 300), np.uint8)
     space = cache.get_checkpoint(trace.session_state["checkpoint"]).label_space
-    for side, choice in trace.session_state["choices"].items():
+    for side in sides:
+        choice = trace.session_state["choices"][side]
         trace.session_state["uploads"][side]["strip"] = Upload("strip", encode_png(strip), encode_png(label), space)
         trace.session_state["choices"][side] = type(choice)("upload", "strip")
     trace.run()
