@@ -6,29 +6,21 @@ thread waits for another before the end. numba's own thread pool will not do: tw
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from functools import cache
 
 import torch
-
-_MAX_IDLE = 4  # teams of a kind that are kept for the next call
-_idle: dict[tuple[int, int], list[ThreadPoolExecutor]] = defaultdict(list)  # by threads and priority
-_lock = threading.Lock()
 
 
 def run_in_parts(work: Callable[[int, slice], object], length: int, least: int = 1) -> int:
     """Call ``work(part, rows)`` for contiguous parts of ``range(length)``, one a thread, and wait for all.
 
-    The parts depend on nothing but the length and the number of threads, so that sums over parts are the same every time. Calls
-    from several threads have teams of their own, of their caller's priority: none waits in a queue behind a longer one.
+    The parts depend on nothing but the length and the number of threads, so that sums over parts are the same every time.
 
     Args:
-        work: Must let go of the interpreter lock (torch does, numba with ``nogil``). It is called in the caller's autograd modes.
+        work: Must let go of the interpreter lock (torch does, numba with ``nogil``).
         length: Rows to share out.
         least: Rows below which a part is not worth a thread.
 
@@ -50,45 +42,23 @@ def run_in_parts(work: Callable[[int, slice], object], length: int, least: int =
         with torch.inference_mode(is_inference), torch.set_grad_enabled(has_graph):  # a thread of its own has modes of its own
             work(part, slice(*bounds[part : part + 2]))
 
-    with _team(threads) as team:
-        jobs = [team.submit(run, part) for part in range(parts)]
-        wait(jobs)
+    jobs = [_pool(threads).submit(run, part) for part in range(parts)]
+    wait(jobs)
     for job in jobs:
         job.result()
     return parts
 
 
-@contextmanager
-def _team(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that nobody else has at the moment; on Linux a thread has the priority of the one that started it."""
-    kind = threads, _priority()
-    with _lock:
-        team = _idle[kind].pop() if _idle[kind] else _form_team(threads)
-    try:
-        yield team
-    finally:
-        with _lock:
-            is_kept = len(_idle[kind]) < _MAX_IDLE
-            if is_kept:
-                _idle[kind].append(team)
-        if not is_kept:
-            team.shutdown(wait=False)
-
-
-def _priority() -> int:
-    """How far the calling thread steps back (0 to 19); 0 where no thread has a priority of its own."""
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) if sys.platform == "linux" else 0
-
-
-def _form_team(threads: int) -> ThreadPoolExecutor:
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads with one torch thread each. ``set_num_threads`` also says what threads to come begin with: put that back."""
-    team = ThreadPoolExecutor(threads, "association", initializer=_take_one_torch_thread)
+    pool = ThreadPoolExecutor(threads, "association", initializer=_take_one_torch_thread)
     all_there = threading.Barrier(threads + 1)
     for _ in range(threads):
-        team.submit(all_there.wait)
+        pool.submit(all_there.wait)
     all_there.wait()
     torch.set_num_threads(threads)
-    return team
+    return pool
 
 
 def _take_one_torch_thread() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 
@@ -60,45 +58,6 @@ def test_an_error_is_told_once_every_part_has_ended():
     with pytest.raises(MemoryError):
         run_in_parts(work, 100)
     assert others == [1]
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_short_work_does_not_wait_for_long_work_of_somebody_else():
-    is_under_way, may_end, seen = threading.Event(), threading.Event(), []
-
-    def long_work(part, rows):
-        is_under_way.set()
-        assert may_end.wait(20)
-
-    somebody = threading.Thread(target=run_in_parts, args=(long_work, 100))
-    somebody.start()
-    assert is_under_way.wait(20)
-    mine = threading.Thread(target=run_in_parts, args=(lambda part, rows: seen.append(part), 100))
-    mine.start()
-    mine.join(10)
-    may_end.set()
-    somebody.join()
-    assert sorted(seen) == [0, 1]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
-@pytest.mark.usefixtures("two_threads")
-def test_work_in_the_background_is_done_at_its_priority_and_nobody_elses_is():
-    seen = {"background": [], "here": []}
-
-    def look(name):
-        run_in_parts(lambda *_: seen[name].append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())), 100)
-
-    def step_back():
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
-        look("background")
-
-    thread = threading.Thread(target=step_back)
-    thread.start()
-    thread.join()
-    look("here")
-    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    assert seen == {"background": [15, 15], "here": [usual, usual]}
 
 
 def test_threads_compute_in_the_modes_of_their_caller():
