@@ -18,7 +18,7 @@ from app.text import escape
 from app.views.frame import get_pixel, open_pair, show_images
 from app.views.parts import part
 from pca_core.analysis.domain_gap import DomainGap
-from pca_core.analysis.embedding import PixelSample, count_selected, nearest_sampled, sample_verdicts
+from pca_core.analysis.embedding import FEWEST, PixelSample, count_selected, nearest_sampled, sample_verdicts
 from pca_core.types import IGNORE_INDEX
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE", "spectral": "Spectral"}
@@ -30,7 +30,6 @@ MEANING = {
 COLOURINGS = {"class": "Class", "domain": "Domain", "verdict": "Verdict"}
 LENGTHS = {"unit": "Direction", "full": "Direction and length"}
 METRIC_HEIGHT = 104
-FEWEST = 5  # sampled pixels that make a map
 
 
 def render() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pca_core.analysis.embedding import PixelSample, known_classes
+from pca_core.analysis.embedding import PixelSample, pair_classes
 from pca_core.analysis.projection import feature_rows
 from pca_core.types import FeaturePair
 
@@ -68,14 +68,8 @@ def measure_gap(pair: FeaturePair, sample: PixelSample, num_classes: int, seed: 
 def class_distances(pair: FeaturePair, num_classes: int) -> np.ndarray:
     """(K,) ``1 − cos`` of the mean unit features of each class on both sides; NaN where a class lacks on one."""
     means = []
-    for rows, labels, prediction, size in zip(
-        feature_rows(pair),
-        (pair.source_labels, pair.target_labels),
-        (pair.source_prediction, pair.target_prediction),
-        (pair.source_size, pair.target_size),
-        strict=True,
-    ):
-        classes = torch.from_numpy(known_classes(labels, prediction, size)).to(rows.device)
+    for rows, known in zip(feature_rows(pair), pair_classes(pair), strict=True):
+        classes = torch.from_numpy(known).to(rows.device)
         one_hot_NK = (classes[:, None] == torch.arange(num_classes, device=rows.device)).to(rows)
         means.append((one_hot_NK.T @ rows) / one_hot_NK.sum(0)[:, None])  # 0 / 0 is NaN: no such class
     return (1 - torch.nn.functional.cosine_similarity(*means, dim=1)).clamp_min(0).double().cpu().numpy()
@@ -83,11 +77,7 @@ def class_distances(pair: FeaturePair, num_classes: int) -> np.ndarray:
 
 def count_classes(pair: FeaturePair, num_classes: int) -> np.ndarray:
     """(2, K) int64 pixels of each class on the source and on the target."""
-    sides = [
-        known_classes(pair.source_labels, pair.source_prediction, pair.source_size),
-        known_classes(pair.target_labels, pair.target_prediction, pair.target_size),
-    ]
-    return np.stack([np.bincount(one[one < num_classes], minlength=num_classes) for one in sides])
+    return np.stack([np.bincount(one[one < num_classes], minlength=num_classes) for one in pair_classes(pair)])
 
 
 def _mmd(source: Tensor, target: Tensor, seed: int) -> tuple[float, float]:

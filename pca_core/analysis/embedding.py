@@ -15,6 +15,7 @@ from pca_core.types import IGNORE_INDEX, Association, Domain, FeaturePair
 
 Method = Literal["pca", "tsne", "spectral"]
 POINTS = 1400  # of both images together: t-SNE takes seconds
+FEWEST = 5  # that make a map
 SEED = 0
 NEIGHBOURS = 15
 VERDICTS = ("cycle-consistent", "cycle breaks", "unlabelled", "not reached", "not mutual")
@@ -47,6 +48,14 @@ def known_classes(labels: Tensor | None, prediction: Tensor | None, size: tuple[
     return np.full(size[0] * size[1], IGNORE_INDEX) if known is None else known.flatten().cpu().numpy().astype(np.int64)
 
 
+def pair_classes(pair: FeaturePair) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`known_classes` of the source and of the target."""
+    return (
+        known_classes(pair.source_labels, pair.source_prediction, pair.source_size),
+        known_classes(pair.target_labels, pair.target_prediction, pair.target_size),
+    )
+
+
 def sample_pixels(pair: FeaturePair, count: int = POINTS, seed: int = SEED) -> PixelSample:
     """Draw pixels evenly over sides and classes: rare classes are on the map too.
 
@@ -56,10 +65,7 @@ def sample_pixels(pair: FeaturePair, count: int = POINTS, seed: int = SEED) -> P
         seed: Of the draw.
     """
     source, target = feature_rows(pair)
-    sides = [
-        (source, known_classes(pair.source_labels, pair.source_prediction, pair.source_size)),
-        (target, known_classes(pair.target_labels, pair.target_prediction, pair.target_size)),
-    ]
+    sides = list(zip((source, target), pair_classes(pair), strict=True))
     generator = np.random.default_rng(seed)
     chosen = [_draw(classes, count // 2, generator) for _, classes in sides]
     return PixelSample(

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pca_core.association.dispatch import find_attention, find_gpu
-from pca_core.association.similarity import MIN_STD, Direction, flatten_pixels, make_direction, normalise_rows, safe_log
+from pca_core.association.similarity import MIN_STD, Direction, flatten_pixels, lift, make_direction, normalise_rows, safe_log
 from pca_core.types import Level
 
 PAPER_ALPHA = 0.5
@@ -41,7 +41,7 @@ def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, c
     _check(target, level, alpha)
     if alpha == 0:
         return target
-    whole = target if target.dtype == torch.float64 else target.float()  # half precision cannot tell near ties apart
+    whole = lift(target)
     with torch.autocast(target.device.type, enabled=False):
         borrowed = torch.stack([borrow(image, level, contrast_normalisation) for image in whole])
         return mix(whole, borrowed, alpha).to(target.dtype)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pca_core.association.aggregation import aggregate
 from pca_core.association.precision import round_directions
-from pca_core.association.similarity import PRECISIONS, Direction, Precision, make_map_directions
+from pca_core.association.similarity import PRECISIONS, Direction, Precision, lift, make_map_directions
 from pca_core.association.tiled import Scan, scan_both_ways
 from pca_core.types import IGNORE_INDEX, Association, Level
 
@@ -152,8 +152,8 @@ def _close_cycles(there: Scan, back: Scan, label_S: Tensor, config: AssociationC
 
 
 def as_float(features: Tensor) -> Tensor:
-    """Half precision cannot tell near ties apart: associate in float32 (or float64 when given)."""
-    return features.detach() if features.dtype == torch.float64 else features.detach().float()
+    """:func:`~pca_core.association.similarity.lift` without a graph."""
+    return lift(features.detach())
 
 
 def check_pair(source: Tensor, target: Tensor, labels: Tensor, config: AssociationConfig) -> None:

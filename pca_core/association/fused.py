@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pca_core.association.kernels import QUAD, sweep_both, sweep_rows, to_weights
-from pca_core.association.similarity import LOG2_E, Direction
+from pca_core.association.similarity import Direction, to_base_two
 from pca_core.association.strips import Scan
 from pca_core.association.threads import run_in_parts
 from pca_core.memory import fit_tile
@@ -61,12 +61,12 @@ class _Sweep:
     def run(self, part: int, rows: slice) -> None:
         """One thread's share."""
         for strip, columns, tile in _iterate_tiles(self._forward, rows, self._tile_rows):
-            of_rows = tuple(array[strip] for array in self._of_rows)
+            of_rows = part_of(self._of_rows, strip)
             if self._backward is None:
                 sweep_rows(tile.numpy(), 0, strip.stop - strip.start, columns.start, of_rows)
                 continue
             of_columns = (
-                *(array[columns] for array in self._column_moments),
+                *part_of(self._column_moments, columns),
                 *(array[part, columns] for array in self._of_columns),
             )
             sweep_both(tile.numpy(), strip.start, columns.start, of_rows, of_columns)
@@ -92,19 +92,24 @@ def scan(forward: Direction, backward: Direction | None, top_k: int, tile_rows: 
 def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Tensor, tile_rows: int | None = None) -> Tensor:
     """What :func:`pca_core.association.tiled.softmax_matmul` does, for float32 on the CPU."""
     result = value_NV.new_zeros(len(direction.query_RD), value_NV.size(1))
-    log2_normalizer = (log_normalizer_R.double() * LOG2_E).float().numpy()
+    log2_normalizer = to_base_two(log_normalizer_R).numpy()
     of_rows = *as_exponent_of_two(direction), log2_normalizer, np.ones_like(log2_normalizer)
     height = fit_tile(tile_rows or TILE_ROWS)
 
     def work(_: int, rows: slice) -> None:
         for strip, columns, tile in _iterate_tiles(direction, rows, height):
-            to_weights(tile.numpy(), *(array[strip] for array in of_rows))
+            to_weights(tile.numpy(), *part_of(of_rows, strip))
             result[strip].addmm_(tile[: strip.stop - strip.start], value_NV[columns])
 
     run_in_parts(work, len(result), least=QUAD)
     return result
 
 
+def part_of(arrays: tuple[np.ndarray, ...], rows: slice) -> tuple[np.ndarray, ...]:
+    """The same rows of each."""
+    return tuple(array[rows] for array in arrays)
+
+
 def as_exponent_of_two(direction: Direction) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale: ``exp((s − μ)/σ) = 2^((s − mean) · scale)``. The difference comes first, or small σ would cost digits."""
-    return direction.mean_R.numpy(), (direction.inverse_std_R.double() * LOG2_E).float().numpy()
+    return direction.mean_R.numpy(), to_base_two(direction.inverse_std_R).numpy()

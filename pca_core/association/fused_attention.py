@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pca_core.association.fused import part_of
 from pca_core.association.kernels import to_exponentials, to_exponentials_both, to_slopes, to_slopes_both
-from pca_core.association.similarity import LOG2_E
+from pca_core.association.similarity import to_base_two
 from pca_core.association.threads import run_in_parts
 from pca_core.memory import fit_tile
 
@@ -37,7 +38,7 @@ class _Attention(torch.autograd.Function):
         value_TV = value_TV.contiguous()
         # By Cauchy and Schwarz no score of a unit or zero row is above its own: no exponential overflows.
         highest_T = torch.linalg.vecdot(key_TC, key_TC)
-        of_rows = highest_T, (inverse_std_T.double() * LOG2_E).float()
+        of_rows = highest_T, to_base_two(inverse_std_T)
         sum_T, result_TV = torch.zeros_like(highest_T, dtype=torch.float64), torch.zeros_like(value_TV)
         _borrow(key_TC, value_TV, tuple(array.numpy() for array in of_rows), sum_T, result_TV)
         result_TV /= sum_T[:, None].float()
@@ -89,10 +90,6 @@ def _iterate_strips(length: int, height: int) -> Iterator[_Strip]:
         yield _Strip(slice(start, stop), tuple(map(slice, bounds[:-1], bounds[1:])))
 
 
-def _part(arrays: tuple[np.ndarray, ...], rows: slice) -> tuple[np.ndarray, ...]:
-    return tuple(array[rows] for array in arrays)
-
-
 def _borrow(key_TC: Tensor, value_TV: Tensor, of_rows: tuple[np.ndarray, ...], sum_T: Tensor, result_TV: Tensor) -> None:
     """Add exponentials to the sums and, times the values, to the results."""
     length, height, sums = len(key_TC), _strip_height(len(key_TC)), sum_T.numpy()
@@ -105,10 +102,10 @@ def _borrow(key_TC: Tensor, value_TV: Tensor, of_rows: tuple[np.ndarray, ...], s
                 columns = strip.tiles[number]
                 tile = torch.mm(key_TC[strip.rows], key_TC[columns].T, out=strip.view(buffer, columns))
                 if strip.is_within(columns):
-                    to_exponentials(tile.numpy(), _part(of_rows, strip.rows), row_sums[number])
+                    to_exponentials(tile.numpy(), part_of(of_rows, strip.rows), row_sums[number])
                     continue
                 mirror = torch.empty_like(tile)
-                of_tile = _part(of_rows, strip.rows), _part(of_rows, columns)
+                of_tile = part_of(of_rows, strip.rows), part_of(of_rows, columns)
                 column_sums = np.zeros(tile.size(1), np.float32)
                 to_exponentials_both(tile.numpy(), mirror.numpy(), *of_tile, row_sums[number], column_sums)
                 sums[columns] += column_sums
@@ -144,10 +141,10 @@ def _add_gradients(
                 slope = torch.mm(grad_TV[rows], value_TV[columns].T, out=strip.view(slopes, columns))
                 weight = tile
                 if strip.is_within(columns):
-                    to_slopes(tile.numpy(), slope.numpy(), _part(of_rows, rows))
+                    to_slopes(tile.numpy(), slope.numpy(), part_of(of_rows, rows))
                 else:
                     weight = torch.mm(value_TV[rows], grad_TV[columns].T)  # the slopes of the mirror image, until it is swept
-                    of_tile = _part(of_rows, rows), _part(of_rows, columns)
+                    of_tile = part_of(of_rows, rows), part_of(of_rows, columns)
                     to_slopes_both(tile.numpy(), slope.numpy(), weight.numpy(), *of_tile)
                 grad_value_TV[columns].addmm_(weight.T, grad_TV[rows])
                 grad_key_TC[columns].addmm_(slope.T, key_TC[rows])

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pca_core.association.fused import TILE_COLUMNS, TILE_ROWS, as_exponent_of_two
+from pca_core.association.fused import TILE_COLUMNS, TILE_ROWS, as_exponent_of_two, part_of
 from pca_core.association.kernels import to_weights, to_weights_both
-from pca_core.association.similarity import LOG2_E, Direction
+from pca_core.association.similarity import Direction, to_base_two
 from pca_core.association.threads import run_in_parts
 from pca_core.memory import fit_tile
 
@@ -28,11 +28,11 @@ class _Terms:
 
     @classmethod
     def of(cls, direction: Direction, log_normalizer_R: Tensor, factor_R: Tensor) -> _Terms:
-        shift = (log_normalizer_R.double() * LOG2_E).float().numpy()
+        shift = to_base_two(log_normalizer_R).numpy()
         return cls((*as_exponent_of_two(direction), shift, factor_R.contiguous().numpy()))
 
     def part(self, rows: slice) -> tuple[np.ndarray, ...]:
-        return tuple(array[rows] for array in self.arrays)
+        return part_of(self.arrays, rows)
 
 
 def weigh_gradients(

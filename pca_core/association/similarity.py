@@ -53,6 +53,16 @@ FEW_THREADS = 4
 SIDE_BY_SIDE_FROM = 2**18  # numbers in a map
 
 
+def to_base_two(values: Tensor) -> Tensor:
+    """Exponents or scales of e as those of two, float32."""
+    return (values.double() * LOG2_E).float()
+
+
+def lift(features: Tensor) -> Tensor:
+    """Half precision cannot tell near ties apart: float32, or float64 where they are that."""
+    return features if features.dtype == torch.float64 else features.float()
+
+
 @dataclass(frozen=True)
 class Direction:
     """Every row pixel looks at every column pixel: ``score = <query, key>``.

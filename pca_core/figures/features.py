@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pca_core.analysis.domain_gap import class_distances, count_classes
+from pca_core.analysis.embedding import FEWEST
 from pca_core.figures.data import FigureData, Table, name_classes, split_pixels
 from pca_core.figures.drawing import add_legend, class_colours, show_image
 from pca_core.figures.style import COLOURS, INK, WIDTHS, image_height, new_figure
 from pca_core.figures.view import View
 
 METHODS = {"pca": "principal components", "tsne": "t-SNE", "spectral": "Laplacian eigenmaps"}
-FEWEST = 5  # sampled pixels that make a map
 
 
 def _call(view: View) -> str:

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields
 import numpy as np
 from matplotlib.figure import Figure
 
-from pca_core.analysis.embedding import known_classes
+from pca_core.analysis.embedding import pair_classes
 from pca_core.analysis.loss_readings import (
     PICKS,
     Reach,
@@ -219,10 +219,7 @@ def _share_by_class(view: View, side: Domain) -> dict[str, np.ndarray]:
 
 def _classes(view: View, side: Domain) -> np.ndarray:
     """(N,) classes of the feature pixels of an image."""
-    pair = view.analysis.pair
-    if side == "source":
-        return known_classes(pair.source_labels, pair.source_prediction, pair.source_size)
-    return known_classes(pair.target_labels, pair.target_prediction, pair.target_size)
+    return pair_classes(view.analysis.pair)[side == "target"]
 
 
 def _judge(view: View, side: Domain) -> str:

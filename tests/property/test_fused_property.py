@@ -15,7 +15,7 @@ from pca_core.association.likelihood import Chosen, pair_nll
 from pca_core.association.similarity import make_direction, make_directions, normalise_rows
 from pca_core.association.strips import scan_strips
 from pca_core.association.tiled import scan, scan_both_ways, softmax_matmul
-from tests.conftest import ROOT
+from tests.conftest import ROOT, torch_threads
 
 pytest.importorskip("numba")
 examples = settings(max_examples=50, deadline=None)
@@ -128,6 +128,15 @@ def test_gradients_of_chosen_probabilities(rows, columns, channels, spread, seed
         assert ((one - other).abs() <= allowed).all()
 
 
+def assert_same_under(threads, compute):
+    """The same tensors with so many threads as with those that there are."""
+    expected = compute()
+    with torch_threads(threads):
+        got = compute()
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_gradients_do_not_depend_on_the_number_of_threads(threads):
     generator = torch.Generator().manual_seed(0)
@@ -138,15 +147,7 @@ def test_gradients_do_not_depend_on_the_number_of_threads(threads):
     def gradients():
         return fused_gradients.weigh_gradients(*both[0], both[1])
 
-    known = torch.get_num_threads()
-    expected = gradients()
-    torch.set_num_threads(threads)
-    try:
-        got = gradients()
-    finally:
-        torch.set_num_threads(known)
-    for one, other in zip(got, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    assert_same_under(threads, gradients)
 
 
 @examples
@@ -191,15 +192,7 @@ def test_aggregation_does_not_depend_on_the_number_of_threads(threads):
         result = aggregation.aggregate_pixels(leaf, "feature")
         return result.detach(), *torch.autograd.grad(result, leaf, pixels_TC.flip(0))
 
-    known = torch.get_num_threads()
-    expected = gradients()
-    torch.set_num_threads(threads)
-    try:
-        got = gradients()
-    finally:
-        torch.set_num_threads(known)
-    for one, other in zip(got, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    assert_same_under(threads, gradients)
 
 
 def test_large_maps_take_the_fused_pass():

@@ -19,6 +19,7 @@ from pca_core.association import similarity as similarity_module
 from pca_core.losses import association as association_module
 from pca_core.losses.segmentation import _guarded_cross_entropy
 from tests import reference
+from tests.conftest import torch_threads
 
 
 def random_maps(seed=0, batch=2, channels=5, source=(3, 4), target=(4, 3), classes=3, dtype=torch.float64):
@@ -44,10 +45,8 @@ def freeze_moments(monkeypatch):
 
         monkeypatch.setattr(similarity_module, "row_moments", first_moments)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # pairs one after the other: calls come in one order
-    yield freeze
-    torch.set_num_threads(threads)
+    with torch_threads(1):  # pairs one after the other: calls come in one order
+        yield freeze
 
 
 # Two image pairs: two directions each, and at feature level one aggregation each.
@@ -148,16 +147,12 @@ def test_pairs_do_not_wait_for_each_other_and_give_what_they_give_in_turn(thread
         loss = association_loss(*leaves, labels, pixels_per_class=9, generator=generator)
         return loss.value.detach(), *torch.autograd.grad(loss.value, leaves)
 
-    known = torch.get_num_threads()
     expected = find()
-    try:
-        torch.set_num_threads(threads)
+    with torch_threads(threads):
         for small in (0, 2**22):
             monkeypatch.setattr(association_module, "SMALL_MAP", small)
             for got, other in zip(find(), expected, strict=True):
                 torch.testing.assert_close(got, other, rtol=1e-4, atol=1e-6)
-    finally:
-        torch.set_num_threads(known)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -11,7 +11,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from pca_core.analysis.support import TargetSearch, find_support
 from pca_core.association import AssociationConfig
@@ -19,7 +18,7 @@ from pca_core.cli import main
 from pca_core.data import FolderDataset, read_image
 from pca_core.many.sources import KeptSearch
 from pca_core.models import load_checkpoint
-from tests.conftest import ROOT
+from tests.conftest import ROOT, torch_threads
 from tests.unit.test_adaptation_distributed import TORCHRUN
 from tests.unit.test_cli import run_json
 from tests.unit.test_cli_refusals import refused
@@ -108,10 +107,8 @@ def test_a_source_that_changes_is_looked_at_anew(root, tmp_path, capsys, looked)
 
 
 def test_killed_and_shared_it_ends_the_same(root, tmp_path, capsys):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the processes below: sums of other parts round otherwise
-    expected = run_json(capsys, *arguments(root))
-    torch.set_num_threads(threads)
+    with torch_threads(1):  # as the processes below: sums of other parts round otherwise
+        expected = run_json(capsys, *arguments(root))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = ["-m", "pca_core.cli", *arguments(root, "--keep", tmp_path, "--json")]
     child = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)

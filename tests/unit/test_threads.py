@@ -10,6 +10,7 @@ import torch
 
 from pca_core import AssociationConfig, associate
 from pca_core.association.threads import run_in_parts
+from tests.conftest import torch_threads
 
 
 @pytest.mark.parametrize(("length", "least"), [(0, 1), (1, 1), (2, 1), (7, 1), (100, 33), (5, 10)])
@@ -38,10 +39,8 @@ def test_torch_keeps_its_threads_here_and_in_threads_to_come():
 
 @pytest.fixture
 def two_threads():
-    known = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(known)
+    with torch_threads(2):
+        yield
 
 
 @pytest.mark.usefixtures("two_threads")
