@@ -32,14 +32,17 @@ fuzz: $(VENV)/.dev                   ## fuzz the decoder, guided by coverage (SE
 	$(BIN)/python -m tests.fuzz.decode -max_total_time=$(SECONDS) -artifact_prefix=fuzz-corpus/ fuzz-corpus/files
 
 bench: $(VENV)/.dev                  ## print speed and memory beside what one would otherwise run
+	$(BIN)/pip install -q -r requirements-bench.txt || echo "pykeops cannot be installed here: its row is left out"
 	$(BIN)/python benchmarks/association.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/step.py --precision bfloat16
 	$(BIN)/python benchmarks/step.py --architecture smp:deeplabv3plus/resnet50 --rounds 3
 	$(BIN)/python benchmarks/one_click.py
 	$(BIN)/python benchmarks/gpu.py
+	@$(MAKE) --no-print-directory bench-app
 
 bench-app: $(VENV)/.dev              ## print how the app feels: hover, click, page switch, first picture, pan
+	@sh scripts/ensure_chromium.sh
 	$(BIN)/python benchmarks/app.py
 
 bench-pairs: $(VENV)/.dev            ## print cost and memory of many pairs, and what all of GTAV × Cityscapes would take

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from tqdm import tqdm
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig, adapt, with_target_statistics
 from pca_core.data import FolderDataset, open_dataset
 from pca_core.data.streets import BUILT_IN_NET
-from pca_core.device import pick_device
+from pca_core.device import describe_machine, pick_device
 from pca_core.inference import evaluate
 from pca_core.metrics import score
 from pca_core.models import Checkpoint, load_checkpoint
@@ -113,7 +112,7 @@ def show(rows: list[Row]) -> str:
         lines.append(f"{row.name:22}{row.steps:6}{seconds:9.0f}{row.mean:13.1f}{row.spread:6.1f}{gain}{source}")
     seeds = max(len(row.target) for row in rows)
     lines.append(f"{seeds} seeds, ± is the standard deviation; control: the better of adabn and source-only, as the issue asks.")
-    lines.append(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    lines.append(describe_machine())
     return "\n".join(lines)
 
 

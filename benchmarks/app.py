@@ -228,6 +228,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     from pca_core.cli.doctor import find_chromium
+    from pca_core.device import describe_machine
 
     with sync_playwright() as playwright:
         path = os.environ.get("CYCLELENS_CHROMIUM") or find_chromium() or playwright.chromium.executable_path
@@ -245,7 +246,7 @@ def main() -> None:
         told = "" if goal is None else f"{'≥' if is_more else '≤'} {goal:g}"
         verdict = "" if goal is None else ("  reached" if (value >= goal if is_more else value <= goal) else "  NOT reached")
         print(f"{name:34}{value:>10.3g}{spread:>22}{told:>10} {unit}{verdict}")
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, {arguments.rounds} rounds")
+    print(f"{describe_machine()}, load {os.getloadavg()[0]:.1f} at the end, {arguments.rounds} rounds")
 
 
 if __name__ == "__main__":

@@ -78,6 +78,8 @@ def click_through(clicks: int) -> None:
     """Click and print."""
     from streamlit.testing.v1 import AppTest
 
+    from pca_core.device import describe_machine
+
     watch = Stopwatch()
     for _, module, name, _ in PARTS:
         watch.wrap(module, name)
@@ -94,7 +96,7 @@ def click_through(clicks: int) -> None:
         whole.append(time.perf_counter() - started)
         for _, module, name, _ in PARTS:
             seen[module, name].append(watch.seconds[f"{module}.{name}"])
-    print(f"A click on the Trace page, median of {clicks}")
+    print(f"{describe_machine()}\nA click on the Trace page, median of {clicks}")
     print(f"  {'the whole run of the script':52} {1e3 * statistics.median(whole[1:]):8.1f} ms")
     for indent, module, name, words in PARTS:
         print(f"  {'  ' * (indent + 1) + words:52} {1e3 * statistics.median(seen[module, name][1:]):8.1f} ms")

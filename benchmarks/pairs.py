@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -67,13 +66,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, nargs="+", default=[64, 128], help="short side that images are scaled to, pixels")
     parser.add_argument("--processes", type=int, nargs="+", default=[1])
     arguments = parser.parse_args()
-    import torch
-
     from pca_core.data.streets import BUILT_IN_NET
+    from pca_core.device import describe_machine
     from pca_core.models import load_checkpoint, save_checkpoint
 
     load = f"load {os.getloadavg()[0]:.1f} at the start"
-    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, CPU, {load}")
+    print(f"{describe_machine()}, CPU, {load}")
     print(f"{'side':>5} {'processes':>9} {'pairs':>6} {'pairs/s':>9} {'s/pair':>8} {'CPU s/pair':>11} {'peak MiB a process':>19}")
     with tempfile.TemporaryDirectory() as folder:
         for side in arguments.side:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -134,13 +133,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--speed-up", type=float, default=1.0, help="of a device over this machine, as measured by you")
     arguments = parser.parse_args()
-    import torch
+    from pca_core.device import describe_machine
 
     seconds = measure(arguments.channels, arguments.rounds)
     pixels = MAP[0] * MAP[1]
     product = 2 * pixels**2 * arguments.channels
     print(
-        f"Measured on {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, CPU, "
+        f"Measured on {describe_machine()}, CPU, "
         f"load {os.getloadavg()[0]:.1f}, best of {arguments.rounds}; "
         f"N = {pixels:,} feature pixels a side, C = {arguments.channels}:\n"
     )

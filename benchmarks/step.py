@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import time
 from collections import defaultdict
@@ -37,7 +36,7 @@ from pca_core.adaptation.views import ViewMaker, Views
 from pca_core.association import warm_up
 from pca_core.data import open_dataset
 from pca_core.data.streets import BUILT_IN_NET
-from pca_core.device import pick_device
+from pca_core.device import describe_machine, pick_device
 from pca_core.losses import smoothing_loss, total_loss
 from pca_core.models import Checkpoint, build_model, load_checkpoint
 from pca_core.types import SegmentationOutput
@@ -137,8 +136,7 @@ def main() -> None:
     maker.make(0)  # images are read once, later steps find them
     making = statistics.median(clock(lambda step=step: maker.make(step), device)[1] for step in range(1, 6))
     views = maker.make(1).to(device)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    print(f"{machine}, {device}, net in {arguments.precision}")
+    print(f"{describe_machine()}, {device}, net in {arguments.precision}")
     compare(checkpoint, configs, views, arguments.rounds, device)
     show_parts(checkpoint, configs, views, arguments.rounds, device)
     print(f"\nmaking the views of a step, in a thread beside it: {making * 1e3:.0f} ms of a core")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+from pathlib import Path
 
 import torch
 
@@ -39,6 +42,18 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+
+
+def name_processor() -> str:
+    """What the processor calls itself, "AMD EPYC 9354 32-Core Processor"; its architecture where it does not say."""
+    facts = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.+)$", facts.read_text(), re.MULTILINE) if facts.is_file() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def describe_machine() -> str:
+    """What a measured number depends on, for its headline."""
+    return f"{name_processor()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads"
 
 
 def choose_tile_rows(num_columns: int, dtype: torch.dtype, device: torch.device) -> int:

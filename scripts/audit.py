@@ -20,6 +20,7 @@ FILES = (
     "requirements-models.txt",
     "requirements-login.txt",
     "requirements-dev.txt",
+    "requirements-bench.txt",
     "requirements-audit.txt",
 )
 CLEAN, VULNERABLE, NOT_AUDITED = 0, 1, 3

@@ -13,6 +13,7 @@ import torch
 
 from pca_core.cli import common
 from pca_core.data.streets import BUILT_IN_NET, STREETS
+from pca_core.device import name_processor
 
 NEEDED = (
     "torch",
@@ -103,6 +104,7 @@ def examine() -> dict:
         "optional": {package: _version(package) for package in OPTIONAL},
         "device": torch.cuda.get_device_name() if has_cuda else "cpu",
         "device_memory_gib": round(torch.cuda.mem_get_info()[1] / 2**30, 1) if has_cuda else None,
+        "processor": name_processor(),
         "cores": psutil.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "memory_gib": round(memory.total / 2**30, 1),
@@ -125,6 +127,7 @@ def _describe(facts: dict) -> str:
         f"Device    {facts['device']}"
         + (f", {facts['device_memory_gib']} GiB" if facts["device_memory_gib"] else f", {facts['cores']} cores"),
         *([f"GPU       {facts['idle_gpu']}"] if facts["idle_gpu"] else []),
+        f"Processor {facts['processor']}",
         f"Memory    {facts['memory_free_gib']} of {facts['memory_gib']} GiB free",
         f"Chromium  {facts['chromium'] or 'not found (only browser tests need it: install the package chromium)'}",
         "Packages  " + ", ".join(f"{name} {found or 'MISSING'}" for name, found in facts["packages"].items()),

@@ -18,6 +18,7 @@ import torch
 from platformdirs import user_state_path
 
 from pca_core.checks import InputError, shorten
+from pca_core.device import name_processor
 from pca_core.runs.folder import Run, create_folder, newest_first
 from pca_core.runs.request import RunRequest
 from pca_core.storage import check_writable, sync_folder
@@ -136,7 +137,8 @@ def describe_environment() -> dict[str, object]:
     except PackageNotFoundError:
         own = "unknown"
     versions = {"cyclelens": own, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    return {"versions": versions, "machine": platform.machine(), "threads": torch.get_num_threads(), "commit": _commit()}
+    machine = {"machine": platform.machine(), "processor": name_processor(), "threads": torch.get_num_threads()}
+    return {"versions": versions, **machine, "commit": _commit()}
 
 
 def _commit() -> str | None:

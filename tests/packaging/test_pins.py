@@ -37,6 +37,7 @@ def needs_of(name: str) -> set[str]:
         ("requirements.txt",),
         ("requirements.txt", "requirements-models.txt"),
         ("requirements.txt", "requirements-login.txt"),
+        ("requirements.txt", "requirements-bench.txt"),
         ("requirements-audit.txt",),
     ],
     ids=str,
