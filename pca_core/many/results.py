@@ -146,7 +146,7 @@ class PairResults:
         self._gather()
         self._sort()
         records = (record for _, _, record in read_records(self.lines))
-        summary = {**summarise_records(records, class_names), **self.facts}
+        summary = {**summarise_records(records, class_names, self.folder), **self.facts}
         write_atomic(self.folder / "summary.json", json.dumps(summary, indent=1).encode())
         return summary
 

@@ -12,9 +12,10 @@ import pytest
 from pca_core.adaptation import distributed
 from pca_core.cli import main
 from pca_core.many import PairOptions, PairResults, associate_pairs, read_pair_list, sweep
+from pca_core.many import summary as many_summary
 from pca_core.many.images import ImageCache
 from pca_core.many.journal import Journal, cut_torn_line, read_records
-from pca_core.many.summary import SHARES
+from pca_core.many.summary import SHARES, summarise_records
 from pca_core.many.sweep import count_own, is_own
 from pca_core.models import load_checkpoint, save_checkpoint
 from tests.unit.test_cli import associate_arguments, run_json
@@ -61,6 +62,22 @@ def test_a_line_tells_what_the_single_command_does(copy, tmp_path, capsys):
         assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
     pictures = {path.name: path.read_bytes() for path in alone.glob("*.png")}
     assert pictures == {path.name: path.read_bytes() for path in (out / "pictures" / line["id"]).iterdir()}
+
+
+def test_a_summary_whose_numbers_went_to_files_is_the_same(copy, tmp_path, capsys, monkeypatch):
+    write_list(copy, EACH)
+    run_json(capsys, *many(copy, tmp_path / "out", "--soft-cycle"))
+    lines = lines_of(tmp_path / "out")
+    names, places = ("road", "sky", "tree"), []
+    in_memory = summarise_records(lines, names, tmp_path / "nowhere")  # which would not do for a file
+    monkeypatch.setattr(many_summary, "SPILL_AT", 2)
+    make_file = many_summary.tempfile.TemporaryFile
+    monkeypatch.setattr(many_summary.tempfile, "TemporaryFile", lambda dir: places.append(dir) or make_file(dir=dir))
+    folder = tmp_path / "spill"
+    folder.mkdir()
+    assert summarise_records(lines, names, folder) == in_memory
+    assert places == [folder] * (len(SHARES) + len(names))
+    assert list(folder.iterdir()) == []
 
 
 def test_the_summary_is_of_all_lines(copy, tmp_path, capsys):
