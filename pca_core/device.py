@@ -6,10 +6,15 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from pca_core.checks import InputError
+
+NetPrecision = Literal["auto", "float32", "bfloat16"]
+"""What a net in training multiplies in: ``"bfloat16"`` is mixed precision; ``"auto"`` that where the device has instructions
+for it (tensor cores, AMX, AVX-512 BF16), else float32."""
 
 # A strip of about this size keeps the matrix product at full speed while it stays near the last-level cache.
 CPU_STRIP_BYTES = 16 * 2**20
@@ -42,6 +47,12 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+
+
+def mix_precision(precision: NetPrecision, device: torch.device) -> torch.autocast:
+    """The context that a net's forward pass runs in; losses are computed outside of it, in float32."""
+    is_mixed = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_mixed)
 
 
 def name_processor() -> str:

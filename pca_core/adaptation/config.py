@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pca_core.association.cycle import AssociationConfig
+from pca_core.device import NetPrecision
 from pca_core.losses import LossWeights
 from pca_core.training import Augmentation, OptimizerConfig
 from pca_core.types import Level
@@ -98,8 +99,8 @@ class AdaptationConfig:
         confidence: Probability from which a teacher's prediction is learnt from.
         augmentation: Of source views.
         target_augmentation: Of target views; the teacher sees them before their colours change.
-        precision: ``"float32"``, ``"bfloat16"`` for mixed precision, or ``"auto"``: mixed where the device multiplies bfloat16
-            (tensor cores, AMX, AVX-512 BF16), else float32. Only the net is mixed; losses and association stay float32.
+        precision: Of the net and its teacher in a step, see :data:`pca_core.device.NetPrecision`; losses, association and what is
+            scored stay float32.
         held_out: Images kept aside from the source, if no held-out set is given, only to be scored on.
         evaluate_every: Steps between evaluations.
         seed: Of everything random.
@@ -130,7 +131,7 @@ class AdaptationConfig:
     confidence: float = 0.9
     augmentation: Augmentation = field(default_factory=Augmentation)
     target_augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    precision: NetPrecision = "float32"
     held_out: int = 12
     evaluate_every: int = 25
     seed: int = 0

@@ -15,7 +15,7 @@ from pca_core.adaptation import distributed
 from pca_core.adaptation.batch_norm import BUFFERS, DomainStatistics, batch_norms
 from pca_core.adaptation.config import AdaptationConfig
 from pca_core.adaptation.views import Views
-from pca_core.device import multiplies_bfloat16
+from pca_core.device import NetPrecision, mix_precision
 from pca_core.losses import total_loss
 from pca_core.models import Checkpoint
 from pca_core.training.optimization import make_optimizer, set_learning_rate
@@ -54,17 +54,17 @@ class Update:
 class _Network(nn.Module):
     """One call for both domains, each under its own batch-norm statistics, so that one call is all that DDP has to follow."""
 
-    def __init__(self, model: nn.Module, statistics: DomainStatistics | None, is_mixed: bool) -> None:
+    def __init__(self, model: nn.Module, statistics: DomainStatistics | None, precision: NetPrecision) -> None:
         super().__init__()
         self.model = model
-        self._statistics, self._is_mixed = statistics, is_mixed
+        self._statistics, self._precision = statistics, precision
 
     def forward(self, images: dict[ViewKind, Tensor]) -> dict[ViewKind, tuple[Tensor, Tensor]]:
         outputs = {}
         for name, batch in images.items():
             domain: Domain = "source" if name == "source" else "target"
             own_statistics = self._statistics.use(domain) if self._statistics else nullcontext()
-            with own_statistics, torch.autocast(batch.device.type, torch.bfloat16, enabled=self._is_mixed):
+            with own_statistics, mix_precision(self._precision, batch.device):
                 output = self.model(batch)
             outputs[name] = output.features.float(), output.logits.float()
         return outputs
@@ -93,8 +93,7 @@ class Learner:
         keeps_sets = config.batch_norm == "per-domain" and method.is_gradient_based and method.sees_target
         self.statistics = DomainStatistics(self.model) if keeps_sets else None
         self.teacher = deepcopy(self.model).requires_grad_(False).eval() if method.needs_teacher(config) else None
-        is_mixed = config.precision == "bfloat16" or (config.precision == "auto" and multiplies_bfloat16(device))
-        self.network = distributed.wrap(_Network(self.model, self.statistics, is_mixed), device)
+        self.network = distributed.wrap(_Network(self.model, self.statistics, config.precision), device)
         self.optimizer = make_optimizer(self.model.parameters(), config.optimizer)
         self.micro_batch = distributed.share(config.batch_size)
         self.class_weights: Tensor | None = None  # (K,) of the supervised cross-entropy
@@ -124,7 +123,9 @@ class Learner:
     @torch.no_grad()
     def ask_teacher(self, images: Tensor) -> Tensor:
         """The teacher's (B, K, h, w) probabilities."""
-        return self.teacher(images.to(memory_format=torch.channels_last)).logits.float().softmax(1)
+        with mix_precision(self.config.precision, self.device):
+            logits = self.teacher(images.to(memory_format=torch.channels_last)).logits
+        return logits.float().softmax(1)
 
     def descend(self, compute_terms: Callable[[Learner, Views], Terms], views: Views, learning_rate: float) -> Update:
         """One optimiser step.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import get_args
 
 from tqdm import tqdm
 
 from pca_core.checks import InputError
 from pca_core.cli import common
 from pca_core.data.streets import HELD_OUT, is_held_out
-from pca_core.device import pick_device
+from pca_core.device import NetPrecision, pick_device
 from pca_core.training import TrainConfig, train
 
 DEFAULTS = TrainConfig()
@@ -31,6 +32,12 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--architecture", default=DEFAULTS.architecture, metavar="NAME", help="a net that cyclelens models lists")
     common.add_architecture_options(parser)
     parser.add_argument("--pretrained", action="store_true", help="start from the weights that the net's library offers")
+    parser.add_argument(
+        "--precision",
+        choices=get_args(NetPrecision),
+        default="auto",
+        help="of the net; auto mixes in bfloat16 where the device is fast at it (default: auto)",
+    )
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same settings stopped")
     common.add_device(parser)
@@ -49,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         options=common.architecture_options(arguments),
         is_pretrained=arguments.pretrained,
         seed=arguments.seed,
+        precision=arguments.precision,
     )
     _refuse_held_out(arguments.folder)
     space, unknown = common.asked_label_space(arguments), common.unknown_ids(arguments)

@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, fit_short_side
+from pca_core.device import NetPrecision, mix_precision
 from pca_core.losses import LossWeights, check_class_ids, supervised_losses, total_loss
 from pca_core.models import (
     Checkpoint,
@@ -47,6 +49,7 @@ class TrainConfig:
         options: Of the architecture.
         is_pretrained: Start from the weights that the net's library offers.
         augmentation: How views are drawn.
+        precision: Of the net in a step, see :data:`pca_core.device.NetPrecision`.
     """
 
     steps: int = 800
@@ -62,11 +65,14 @@ class TrainConfig:
     options: dict = field(default_factory=dict)
     is_pretrained: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: NetPrecision = "float32"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "short_side"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.precision not in get_args(NetPrecision):
+            raise ValueError(f"precision must be one of {', '.join(get_args(NetPrecision))}, got {self.precision!r}.")
         self.optimizer  # noqa: B018 (checks its own values)
 
     @property
@@ -132,7 +138,9 @@ class Trainer:
 
     def _update(self, images: Tensor, labels: Tensor, learning_rate: float) -> dict[str, float]:
         set_learning_rate(self.optimizer, learning_rate)
-        terms = supervised_losses(self.model(images).logits, labels)
+        with mix_precision(self.config.precision, self.device):
+            logits = self.model(images).logits
+        terms = supervised_losses(logits.float(), labels)
         loss = total_loss(terms, replace(LossWeights(), lovasz=self.config.lovasz))
         if not loss.isfinite():
             raise FloatingPointError(f"The loss became {loss.item()} at step {self.step + 1}. Use a lower learning rate.")

@@ -8,8 +8,8 @@ from itertools import islice
 import pytest
 import torch
 
+from pca_core import device as device_module
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig, OutOfMemory, adapt, config_from_dict, config_to_dict
-from pca_core.adaptation import learner as learner_module
 from pca_core.adaptation.learner import Learner
 from pca_core.adaptation.methods import plca
 from pca_core.adaptation.methods.plca import PLCA
@@ -20,6 +20,7 @@ from pca_core.losses import LossWeights
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.training import OptimizerConfig
 from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains, open_domains
+from tests.unit.training_data import note_products
 
 SUPERVISED = {"cross_entropy", "lovasz", "total"}
 ASSOCIATION = {"feature_association", "prediction_association", "source_smoothing", "target_smoothing"}
@@ -72,20 +73,21 @@ def test_a_method_takes_its_steps_on_a_copy(method, losses, levels, domains):
 @pytest.mark.parametrize("is_fast", [True, False])
 def test_the_net_is_mixed_where_the_device_multiplies_bfloat16(is_fast, domains, monkeypatch):
     """Products of the net alone: features, logits and losses are float32 again, and so are the weights."""
-    monkeypatch.setattr(learner_module, "multiplies_bfloat16", lambda device: is_fast)
+    monkeypatch.setattr(device_module, "multiplies_bfloat16", lambda device: is_fast)
     checkpoint, seen = make_checkpoint(domains[0]), {}
     views = ViewMaker(checkpoint, *domains, TINY, range(2)).make(1)
     images = {"source": views.source_images, "target": views.target_images}
     for precision in ("float32", "bfloat16", "auto"):
-        learner = Learner(checkpoint, replace(TINY, precision=precision), METHODS["plca"], torch.device("cpu"))
-        kinds = set()
-        for layer in learner.model.modules():
-            if isinstance(layer, torch.nn.Conv2d):
-                layer.register_forward_hook(lambda _, __, result, kinds=kinds: kinds.add(result.dtype))
+        config = replace(TINY, precision=precision, with_teacher=True)
+        learner = Learner(checkpoint, config, METHODS["plca"], torch.device("cpu"))
+        kinds, of_teacher = note_products(learner.model), note_products(learner.teacher)
+        assert learner.ask_teacher(views.target_plain).dtype == torch.float32
+        assert of_teacher
         outputs = learner.forward(images)
         update = learner.descend(METHODS["plca"].compute_terms, views, 1e-3)
         assert {outputs["target"].features.dtype, outputs["target"].logits.dtype} == {torch.float32}
         assert {parameter.dtype for parameter in learner.model.parameters()} == {torch.float32}
+        assert kinds == of_teacher
         seen[precision] = kinds, update.losses["total"]
     assert seen["float32"][0] == {torch.float32}
     assert seen["bfloat16"][0] == {torch.bfloat16}

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from pca_core import load_checkpoint
+from pca_core import device, load_checkpoint
 from pca_core.data import FolderDataset
 from pca_core.inference import evaluate
 from pca_core.metrics import score
 from pca_core.training import Augmentation, TrainConfig
 from pca_core.training.trainer import Trainer
-from tests.unit.training_data import TINY, assert_equal_weights, make_data, refuse, run
+from tests.unit.training_data import TINY, assert_equal_weights, make_data, note_products, refuse, run
 
 
 @pytest.fixture
@@ -48,6 +48,26 @@ def test_same_seed_same_run_and_another_seed_another(data, tmp_path):
     assert_equal_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     other = run(data, tmp_path / "c.safetensors", TrainConfig(steps=2, batch_size=2, short_side=32, seed=1))
     assert other[0] != first[0]
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_the_net_is_mixed_where_the_device_multiplies_bfloat16(is_fast, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda device: is_fast)
+    seen = {}
+    for precision in ("float32", "bfloat16", "auto"):
+        trainer = Trainer(data, TrainConfig(steps=1, batch_size=2, short_side=32, precision=precision), torch.device("cpu"))
+        kinds = note_products(trainer.model)
+        (step,) = trainer.run()
+        assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
+        seen[precision] = kinds, step.losses
+    assert (seen["float32"][0], seen["bfloat16"][0]) == ({torch.float32}, {torch.bfloat16})
+    assert seen["auto"] == seen["bfloat16" if is_fast else "float32"]
+    assert seen["bfloat16"][1]["total"] == pytest.approx(seen["float32"][1]["total"], rel=0.02)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="auto, float32, bfloat16, got 'half'"):
+        TrainConfig(precision="half")
 
 
 def test_unlabelled_data_is_refused(tmp_path):

@@ -52,3 +52,12 @@ def assert_equal_weights(a: Path, b: Path) -> None:
     first, second = load_file(a), load_file(b)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def note_products(model: torch.nn.Module) -> set[torch.dtype]:
+    """What the convolutions of a net give from now on; the set fills as it runs."""
+    kinds = set()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda _, __, result: kinds.add(result.dtype))
+    return kinds
