@@ -13,7 +13,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(_one_line(message))
+        super().__init__(one_line(message))
         self.code = code
 
 
@@ -34,8 +34,9 @@ def shorten(text: object, length: int = 200) -> str:
 def tidy(name: object, length: int = 60) -> str:
     """A name that somebody else chose, as one line to show: no folders, no control characters, never empty."""
     text = str(name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return shorten(" ".join(_one_line(text).split()), length) or "unnamed"
+    return shorten(" ".join(one_line(text).split()), length) or "unnamed"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text without what moves a terminal's cursor, colours it or ends the line."""
     return text if text.isprintable() else "".join(character if character.isprintable() else " " for character in text)

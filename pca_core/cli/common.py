@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pca_core import data
+from pca_core.checks import one_line
 from pca_core.data import LAYOUTS, FolderDataset, find_label_space, get_label_space
 from pca_core.data.conventions import CONVENTIONS
 from pca_core.device import pick_device
@@ -130,5 +131,5 @@ def progress(unit: str, total: int | None = None, *, is_silent: bool = False) ->
 
 
 def emit(is_json: bool, facts: dict | list, text: str) -> None:
-    """Print for machines or for people."""
-    print(json.dumps(facts, indent=1) if is_json else text)
+    """Print for machines or for people; names out of strangers' files do not reach the terminal as commands."""
+    print(json.dumps(facts, indent=1) if is_json else "\n".join(map(one_line, text.split("\n"))))

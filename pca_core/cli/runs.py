@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pca_core.checks import exists
+from pca_core.checks import exists, one_line
 from pca_core.cli import common
 from pca_core.runs import Run, RunStore, Supervisor
 from pca_core.runs.summary import SCORED_ON_LABELS, MethodSummary, RunSummary, compare, find_differences, summarise_run
@@ -197,7 +197,7 @@ def _number(value: object) -> str:
 
 def _table(rows: Sequence[Sequence[object]], indent: str = "") -> str:
     """Columns as wide as they must be."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     return "\n".join(
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts

@@ -37,6 +37,7 @@ _ARCHIVES = (
     b"\x28\xb5\x2f\xfd",
 )
 _LOCAL_HEADER = 30  # bytes before the name
+_PIECE = 2**18  # bytes unpacked at a time: asked for all at once, zipfile unpacks what is there and then cuts it to what was said
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class Archive:
                 "IMAGE_TOO_LARGE",
                 f"{tidy(member.name)} in {self.name} has {size:.0f} MB; at most {most} are taken. Make it smaller.",
             )
-        with _reading(self.name):
-            return self._zip.read(member._info)
+        with _reading(self.name), self._zip.open(member._info) as file:
+            return b"".join(iter(lambda: file.read(_PIECE), b""))
 
     def _refuse_many(self, count: int) -> None:
         raise InputError("ZIP_MANY", f"{self.name} has {count:,} files; at most {MAX_MEMBERS} are taken. Make several of it.")

@@ -173,7 +173,7 @@ def load_checkpoint(
             f"{name} holds a {description.get('architecture')!r} net, expected {architecture!r}. "
             "Choose a checkpoint of that architecture.",
         )
-    checkpoint = _build(name, description)
+    checkpoint = _build(name, description, _count_tensors(path))
     if label_space is not None:
         check_same_classes(name, checkpoint.label_space, label_space)
     model = _load_weights(path, checkpoint.model).eval().to(device)
@@ -181,7 +181,12 @@ def load_checkpoint(
     return replace(checkpoint, model=model)
 
 
-def _build(name: str, description: dict) -> Checkpoint:
+def _count_tensors(path: Path) -> int:
+    with safe_open(path, framework="pt") as file:
+        return len(file.keys())
+
+
+def _build(name: str, description: dict, num_tensors: int) -> Checkpoint:
     try:
         space = description["label_space"]
         label_space = LabelSpace(
@@ -194,7 +199,10 @@ def _build(name: str, description: dict) -> Checkpoint:
         normalisation = InputNormalisation(
             **{**normalisation, "mean": tuple(normalisation["mean"]), "std": tuple(normalisation["std"])}
         )
-        model = build_empty(description["architecture"], num_classes=label_space.num_classes, **description["options"])
+        num_classes = label_space.num_classes
+        model = build_empty(
+            description["architecture"], num_classes=num_classes, num_tensors=num_tensors, **description["options"]
+        )
         if architecture_of(model, description["architecture"])[0] != description["architecture"]:
             raise ValueError("it names files outside the checkpoint")
         return Checkpoint(

@@ -130,4 +130,4 @@ def _guess(shapes: Mapping[str, tuple[int, ...]], num_classes: int | None) -> st
 
 
 def _compare(shapes, architecture: str, num_classes: int | None, options: Mapping[str, object]) -> list[str]:
-    return find_differences(shapes, build_empty(architecture, num_classes=num_classes or 1, **options))
+    return find_differences(shapes, build_empty(architecture, num_classes=num_classes or 1, num_tensors=len(shapes), **options))

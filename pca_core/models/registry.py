@@ -45,6 +45,13 @@ NORMALISATIONS: dict[str, InputNormalisation] = {
 
 DEFAULT_SIZE_MULTIPLE = 8
 
+MOST_IN_OPTIONS = 2**20
+"""Sum of the numbers in options out of a file; those of published nets add up to some ten thousand."""
+
+NO_FILE = 2**30
+CALLS_A_NET, CALLS_A_TENSOR = 20_000, 100
+"""Calls of torch while a net is built: four to 26 for each of its tensors in nets of all families, some thousand in all."""
+
 
 def build_model(name: str, *, num_classes: int, pretrained: bool = False, **options: object) -> nn.Module:
     """Build a net by name, randomly initialised unless pretrained weights are asked for.
@@ -81,21 +88,57 @@ def build_model(name: str, *, num_classes: int, pretrained: bool = False, **opti
         raise InputError("MODEL_OPTION", f"Architecture {name!r} was given an option that it does not have: {error}.") from None
 
 
-def build_empty(name: str, *, num_classes: int, **options: object) -> nn.Module:
+def build_empty(name: str, *, num_classes: int, num_tensors: int | None = None, **options: object) -> nn.Module:
     """Build a net without memory, to see whether weights fit it, and then to :func:`fill`.
 
-    Names and options may come out of a file of unknown origin: nothing is downloaded, whatever they say.
+    Names and options may come out of a file of unknown origin: nothing is downloaded, whatever they say, and no more is built
+    than the file could hold weights for.
+
+    Args:
+        name, num_classes, options: As for :func:`build_model`.
+        num_tensors: In the file that options come from; None where a person gave them.
+
+    Raises:
+        InputError: As :func:`build_model`, and ``MODEL_OPTION`` for a net that is far larger than the file.
     """
+    if num_tensors is None:
+        num_tensors = NO_FILE
+    elif not _sum_of_sizes(options) <= MOST_IN_OPTIONS:  # not-a-number too
+        raise InputError("MODEL_OPTION", f"The options of {name!r} hold numbers that no net is made of. Save the model again.")
     if "pretrained" in options:
         raise InputError("MODEL_OPTION", f"Architecture {name!r} has no option 'pretrained' that a file could set.")
-    with torch.device("meta"), _NothingDrawn():
+    with torch.device("meta"), _NothingDrawn(name, num_tensors):
         return build_model(name, num_classes=num_classes, **options)
 
 
+def _sum_of_sizes(options: object) -> float:
+    """All numbers in options together, at every depth: layers, channels, sides of images."""
+    if isinstance(options, Mapping):
+        return sum(map(_sum_of_sizes, options.values()))
+    if isinstance(options, (list, tuple)):
+        return sum(map(_sum_of_sizes, options))
+    return abs(options) if isinstance(options, (int, float)) else 0
+
+
 class _NothingDrawn(TorchFunctionMode):
-    """Random starts of tensors without memory are skipped: to tell their shapes torch would load sympy and its compiler."""
+    """Random starts of tensors without memory are skipped: to tell their shapes torch would load sympy and its compiler.
+
+    A net that goes on calling torch after all of the file's tensors could have been made is given up.
+    """
+
+    def __init__(self, name: str, num_tensors: int) -> None:
+        super().__init__()
+        self._name, self._num_tensors = name, num_tensors
+        self._calls_left = CALLS_A_NET + CALLS_A_TENSOR * num_tensors
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            raise InputError(
+                "MODEL_OPTION",
+                f"The options of {self._name!r} describe a net of many more than the {self._num_tensors} tensors that the file "
+                "holds. Save the model again.",
+            )
         if function in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
             return args[0]
         return function(*args, **(kwargs or {}))

@@ -135,6 +135,22 @@ def test_a_size_that_is_a_lie():
     refused("ZIP_BROKEN", bytes(data))
 
 
+def test_memory_is_that_of_what_was_said():
+    """Half a megabyte of deflate that holds 400 MB and says that it is ten."""
+    data = bytearray(pack({"a.png": bytes(400 * 2**20)}))
+    for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        place = data.index(mark) + offset
+        data[place : place + 4] = struct.pack("<I", 10 * 2**20)
+    archive = Archive(bytes(data), "lie.zip")
+    tracemalloc.start()
+    with pytest.raises(InputError) as caught:
+        archive.read(archive.members[0])
+    assert caught.value.code == "ZIP_BROKEN"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * 2**20
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -9,6 +9,7 @@ import pickle
 import re
 import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,28 @@ def test_a_net_that_answers_with_no_numbers_is_refused(saved, change, words):  #
         change(tensor, name)
     rewrite(saved, tensors)
     refuse(saved, "CHECKPOINT_PROBE", words)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"num_hidden_layers": 1_000_000}, "many more than the 0 tensors"),
+        ({"num_hidden_layers": 1_000_000_000}, "no net is made of"),
+        ({"hidden_size": float("inf")}, "no net is made of"),
+        ({"neck_hidden_sizes": [10**5] * 10**4}, "no net is made of"),
+    ],
+)
+def test_a_description_of_a_net_far_beyond_its_file_is_given_up(saved, sizes, words):  # noqa: F811
+    """A kilobyte once built a million layers, a gigabyte of them, long after everybody had gone."""
+    pytest.importorskip("transformers")
+    small = {"model_type": "dpt", "hidden_size": 8, "num_attention_heads": 1, "intermediate_size": 1}
+    description = {"architecture": "transformers:dpt", "options": {"config": {**small, **sizes}}}
+    rewrite(saved, {}, description)
+    tracemalloc.start()
+    refuse(saved, "CHECKPOINT_DESCRIPTION", words)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 250 * 2**20  # the library itself included
 
 
 def test_a_scale_that_no_machine_could_take_is_refused(saved):  # noqa: F811
