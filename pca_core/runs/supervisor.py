@@ -195,9 +195,19 @@ def _claim(run: Run, seconds: float = CLAIM_SECONDS) -> Iterator[None]:
         if run.read_status().is_active or time.monotonic() > deadline:  # else it has told its end and is about to go
             raise InputError("RUN_ACTIVE", f"Run {run.id} is at work already.")
     try:
+        if not run.is_there:
+            _remove_lock(run)
+            raise InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.")
         yield
     finally:
         lock.release()
+
+
+def _remove_lock(run: Run) -> None:
+    """Of a run that was deleted while its lock was about to be taken, which made the folder again."""
+    with suppress(OSError):
+        (run.folder / "worker.lock").unlink()
+        run.folder.rmdir()
 
 
 def _is_about_to_start(run: Run) -> bool:
