@@ -85,7 +85,7 @@ def run_preflight(request: RunRequest) -> Preflight:
     Raises:
         InputError: When it cannot be run.
     """
-    found = check_in_child(request)
+    found = check_in_child(request, get_supervisor().store)
     keep_preflight(request, found)
     return found
 

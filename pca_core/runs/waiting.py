@@ -35,7 +35,7 @@ def main(folder: str, state: str, work: str = WORK) -> int:
         state: Whose ``devices/`` holds the locks and whose ``runs/`` is the queue.
         work: ``module:function`` that is given the folder.
     """
-    threading.Thread(target=_end_with_parent, name="death-watch", daemon=True).start()
+    threading.Thread(target=end_with_parent, name="death-watch", daemon=True).start()
     run = Path(folder)
     if not is_there(run):  # deleted since: the lock would make its folder again
         return 3
@@ -61,7 +61,7 @@ def main(folder: str, state: str, work: str = WORK) -> int:
         lock.release()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """The parent holds the other end of standard input; when it is gone, so is this."""
     try:
         while os.read(0, 1):  # not sys.stdin: its lock would be held when the interpreter ends
