@@ -21,7 +21,7 @@ if __name__ == "__main__":
 else:
     from pca_core.runs import waiting
 
-OTHERS_SECONDS = 60.0  # that other checks may take, one after the other
+OTHERS_SECONDS = 120.0  # that other checks may take, one after the other
 GLANCE_SECONDS = 1.0  # those who wait for a device, or look whether it is held, touch its lock for a moment
 
 
