@@ -82,12 +82,13 @@ def _load_rest() -> None:
 
     At the lowest priority: whoever is there already does not wait for it.
     """
-    from app.state import cache, warming
+    from app.state import cache, runs, warming
 
     _step_back()
     for name in PAGES:
         importlib.import_module(f"app.views.{name}")
     importlib.import_module("sklearn.model_selection")
+    runs.get_supervisor()  # removes what was left behind
     cache.freeze_garbage_collector()
     if os.environ.get(FILL, "1") != "0":
         warming.fill_pages(warming.open_default_pair())

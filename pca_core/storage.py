@@ -14,19 +14,23 @@ from pca_core.checks import InputError, exists, shorten
 KNOWN_FILES = 4096  # whose hash is remembered
 
 
-def write_atomic(path: str | Path, data: bytes) -> None:
+def write_atomic(path: str | Path, data: bytes, *, makes_folder: bool = True) -> None:
     """Write ``data`` to ``path`` by temporary file, fsync and rename; parent folders are made.
+
+    Args:
+        makes_folder: False where a folder that was deleted meanwhile must not come back.
 
     Raises:
         OSError: When the disk is full or the folder cannot be written; the old file is then untouched.
     """
-    write_atomic_parts(path, (data,))
+    write_atomic_parts(path, (data,), makes_folder=makes_folder)
 
 
-def write_atomic_parts(path: str | Path, parts: Iterable[bytes]) -> None:
+def write_atomic_parts(path: str | Path, parts: Iterable[bytes], *, makes_folder: bool = True) -> None:
     """The same for what is longer than memory: ``parts`` are written as they come."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if makes_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

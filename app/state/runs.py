@@ -13,14 +13,17 @@ from pca_core.adaptation import CONTROLS
 from pca_core.checks import InputError
 from pca_core.runs import PinnedPixel, Run, RunRequest, RunStatus, RunStore, Supervisor
 from pca_core.runs.intake import Intake, take_images
+from pca_core.runs.leftovers import sweep
 from pca_core.runs.preflight import Preflight, check_in_child
 from pca_core.runs.previews import read_pictures
 
 
 @st.cache_resource(show_spinner=False)
 def get_supervisor() -> Supervisor:
-    """The one of this server; what a worker hangs on to is its process."""
-    return Supervisor(RunStore())
+    """The one of this server; what a worker hangs on to is its process. Made when the server starts, see ``app/warmup.py``."""
+    store = RunStore()
+    sweep(store.root)
+    return Supervisor(store)
 
 
 def list_runs() -> list[tuple[Run, RunStatus]]:
@@ -85,7 +88,7 @@ def run_preflight(request: RunRequest) -> Preflight:
     Raises:
         InputError: When it cannot be run.
     """
-    found = check_in_child(request)
+    found = check_in_child(request, get_supervisor().store)
     keep_preflight(request, found)
     return found
 

@@ -25,16 +25,16 @@ def save(folder: Path, learner: Learner, adapted: Checkpoint, description: Mappi
         InputError: ``CHECKPOINT_NONFINITE``.
         OSError, RuntimeError: When the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(folder / MODEL, adapted)
+    folder.mkdir(exist_ok=True)  # not its parents: that of a run that was deleted must not come back
+    save_checkpoint(folder / MODEL, adapted, makes_folder=False)
     groups = {"model": learner.model.state_dict(), "optimizer": optimizer_tensors(learner.optimizer), "rng": _random_states()}
     if learner.teacher is not None:
         groups["teacher"] = learner.teacher.state_dict()
     if learner.statistics is not None:
         groups["statistics"] = learner.statistics.tensors()
     description = {**description, "micro_batch": learner.micro_batch}
-    write_state(folder / TENSORS, groups, description)
-    write_atomic(folder / DESCRIPTION, json.dumps(description, indent=1).encode())
+    write_state(folder / TENSORS, groups, description, makes_folder=False)
+    write_atomic(folder / DESCRIPTION, json.dumps(description, indent=1).encode(), makes_folder=False)
 
 
 def load(folder: Path, learner: Learner, expected: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,13 +54,14 @@ class Checkpoint:
             raise ValueError(f"short_side must be 1 to {MAX_SHORT_SIDE} pixels, got {self.short_side}.")
 
 
-def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool = False) -> None:
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool = False, makes_folder: bool = True) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: A ``.safetensors`` file.
         checkpoint: What to write.
         is_half: Store convolution and linear weights in float16: half the size; they are float32 again once loaded.
+        makes_folder: False where a folder that was deleted meanwhile must not come back.
 
     Raises:
         InputError: ``CHECKPOINT_NONFINITE`` when a weight is NaN or infinite, ``CHECKPOINT_HEADER`` when the notes are too long.
@@ -78,7 +79,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, is_half: bool =
             "CHECKPOINT_HEADER",
             f"The description of {Path(path).name} exceeds 1 MiB and could not be read back. Shorten its notes.",
         )
-    write_atomic(path, data)
+    write_atomic(path, data, makes_folder=makes_folder)
 
 
 def _describe(checkpoint: Checkpoint) -> dict:

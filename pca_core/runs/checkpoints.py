@@ -34,7 +34,7 @@ def publish(folder: Path, step: int, write: Callable[[Path], None], kept: int = 
     Raises:
         OSError, RuntimeError: What ``write`` raises, or a full disk; earlier checkpoints are untouched.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # not that of the run, which may have been deleted
     final = folder / f"step-{step:06d}"
     if is_valid(final):  # of the same step, before a resume: equal, and not to be put at risk
         return final

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from safetensors import SafetensorError
 
 from pca_core.adaptation import OutOfMemory
-from pca_core.checks import InputError
+from pca_core.checks import InputError, shorten
 from pca_core.memory import is_out_of_memory
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -29,6 +32,25 @@ def explain(error: Exception) -> dict[str, str | None]:
     elif not isinstance(error, InputError):
         message = f"{type(error).__name__}: {error}. The log of the run says where."
     return {"state": "failed", "code": code, "message": message}
+
+
+@contextmanager
+def telling_disk(folder: Path) -> Iterator[None]:
+    """Tell in a sentence why nothing could be written or removed in a folder.
+
+    Raises:
+        InputError: ``RUN_DISK`` or ``FOLDER_READ_ONLY``.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise InputError(
+                "RUN_DISK", f"The disk of {shorten(folder)} is full, or its quota is used up. Make room and try again."
+            ) from None
+        raise InputError(
+            "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
+        ) from None
 
 
 def is_disk_full(error: Exception) -> bool:

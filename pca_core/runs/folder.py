@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Iterable
@@ -86,8 +87,14 @@ class Run:
     def write_status(self, **changes: object) -> RunStatus:
         """Replace what changed, atomically; only the worker, or whoever holds its lock, may call this."""
         status = replace(self.read_status(), **changes)
-        write_atomic(self.folder / "status.json", json.dumps(asdict(status), indent=1).encode())
+        self._replace("status.json", json.dumps(asdict(status), indent=1).encode())
         return status
+
+    def _replace(self, name: str, data: bytes) -> None:
+        """Write a file anew; FileNotFoundError when the run was deleted, whose folder must not come back."""
+        if not self.is_there:
+            raise FileNotFoundError(errno.ENOENT, "The run was deleted", str(self.folder))
+        write_atomic(self.folder / name, data, makes_folder=False)
 
     # What a worker reports
 
@@ -108,7 +115,7 @@ class Run:
         """Forget steps that a resume will take again."""
         kept = [record for record in self.read_metrics() if record["step"] <= step]
         lines = b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in kept)
-        write_atomic(self.folder / "metrics.jsonl", lines)
+        self._replace("metrics.jsonl", lines)
 
     def log(self, text: str) -> None:
         """Append lines; see :meth:`cap_log`."""
@@ -137,7 +144,7 @@ class Run:
 
     def beat(self) -> None:
         """Say that the worker is alive. The monotonic clock is the machine's: no change of the date moves it."""
-        write_atomic(self.folder / "heartbeat", str(time.monotonic()).encode())
+        self._replace("heartbeat", str(time.monotonic()).encode())
 
     @property
     def seconds_since_beat(self) -> float | None:
@@ -174,7 +181,7 @@ class Run:
         (self.folder / "reserve").unlink(missing_ok=True)
 
     def raise_flag(self, name: Literal["cancel", "pause"]) -> None:
-        write_atomic(self.folder / name, str(time.monotonic()).encode())
+        self._replace(name, str(time.monotonic()).encode())
 
     def lower_flags(self) -> None:
         for name in ("cancel", "pause"):

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from pca_core.adaptation import distributed
 from pca_core.checks import InputError, shorten
+from pca_core.runs.faults import telling_disk
 from pca_core.runs.folder import Run, create_folder
 from pca_core.runs.request import RunRequest
 from pca_core.runs.store import RunStore, describe_environment
@@ -26,7 +27,7 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
     """Make the folder of a run, or open that of the same run to go on.
 
     Raises:
-        InputError: ``RUN_EXISTS``, ``RUN_NOT_FOUND``, ``RUN_DIFFERS`` or ``FOLDER_READ_ONLY``.
+        InputError: ``RUN_EXISTS``, ``RUN_NOT_FOUND``, ``RUN_DIFFERS``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
     """
     run, request = Run(folder), request.resolve()
     if is_resumed:
@@ -40,7 +41,8 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
         if (folder / "run.json").exists() and not _came_to_nothing(run):
             raise InputError("RUN_EXISTS", f"There is a run in {shorten(folder)} already. Add --resume, or name another --out.")
         check_writable(folder)
-        create_folder(folder, request, describe_environment())
+        with telling_disk(folder):
+            create_folder(folder, request, describe_environment())
     distributed.agree(False)  # the others wait for the folder
     return run
 
@@ -65,9 +67,10 @@ def working_on(run: Run, store: RunStore) -> Iterator[None]:
     except Timeout:
         raise InputError("RUN_ACTIVE", f"Another process works on run {run.id}. Wait for it, or cancel it.") from None
     try:
-        run.lower_flags()  # of a worker that was killed before it could heed them
-        if run.read_status().state != "done":
-            run.write_status(state="queued", message="", code=None, finished=None, **identify_process())
+        with telling_disk(run.folder):
+            run.lower_flags()  # of a worker that was killed before it could heed them
+            if run.read_status().state != "done":
+                run.write_status(state="queued", message="", code=None, finished=None, **identify_process())
         _wait_for(device, run)
         try:
             yield

@@ -117,8 +117,9 @@ def _name(root: Path, hashes: Iterable[str]) -> Path:
 
 
 def _write(uploads: Path, folder: Path, pictures: Sequence[bytes]) -> None:
-    temporary = Path(tempfile.mkdtemp(dir=uploads, prefix=".new-"))
+    temporary = None
     try:
+        temporary = Path(tempfile.mkdtemp(dir=uploads, prefix=".new-"))
         for number, picture in enumerate(pictures):
             write_atomic(temporary / "images" / f"upload-{number:03d}.png", picture)
         os.rename(temporary, folder)
@@ -130,4 +131,5 @@ def _write(uploads: Path, folder: Path, pictures: Sequence[bytes]) -> None:
                 "Free room there, or name a folder instead.",
             ) from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

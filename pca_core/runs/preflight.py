@@ -1,6 +1,6 @@
 """A short try of a run before it is started: does everything fit together, how long will it take, what will the net be fed?
 
-:func:`check_in_child` runs ``python -m pca_core.runs.preflight``, so that the server's own process stays free.
+:func:`check_in_child` does it in a process of its own, :mod:`~pca_core.runs.trying`, while nothing else trains on its device.
 """
 
 from __future__ import annotations
@@ -8,24 +8,34 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import resource
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pca_core.adaptation import METHODS
 from pca_core.adaptation.views import describe_views
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png
 from pca_core.data.files import open_checked
+from pca_core.runs import trying
 from pca_core.runs.request import RunRequest
+from pca_core.runs.store import RunStore
+from pca_core.runs.supervisor import device_lock, name_device
 from pca_core.runs.worker import open_adaptation
 
 TIMED_STEPS = 2
 CHILD_SECONDS = 300.0
 SHOWN_VIEWS = 4  # of each domain
 LOOKED_AT = 200  # target images whose size is looked up
+SPARE_SECONDS = 10.0  # beyond the limits that the child sets itself
+VIEWS = ("source_views", "target_views")
+WORK = "pca_core.runs.preflight:answer"
 
 
 @dataclass(frozen=True)
@@ -105,45 +115,64 @@ def _notice(request: RunRequest, source: FolderDataset, target: FolderDataset) -
     return notices
 
 
-def check_in_child(request: RunRequest) -> Preflight:
-    """As :func:`check`, in a child process.
+def check_in_child(request: RunRequest, store: RunStore, work: str = WORK) -> Preflight:
+    """As :func:`check`, in a child process that holds the device as a run does; it waits for other checks, not for runs.
+
+    Args:
+        request: What to try.
+        store: Whose runs use the same devices.
+        work: What the child does; tests put something short here.
 
     Raises:
-        InputError: What the child found, or ``PREFLIGHT_FAILED`` when it could not tell.
+        InputError: What the child found, ``DEVICE_BUSY``, or ``PREFLIGHT_FAILED`` when it could not tell.
     """
-    command = [sys.executable, "-m", "pca_core.runs.preflight"]
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(request.to_dict()), capture_output=True, text=True, timeout=CHILD_SECONDS, check=False
-        )
-        answer = json.loads(done.stdout.splitlines()[-1])
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            "PREFLIGHT_FAILED", "Three steps took more than five minutes. Use a smaller batch or short side."
-        ) from None
-    except (ValueError, IndexError):
-        raise InputError(
-            "PREFLIGHT_FAILED", "The try ended without an answer, perhaps for want of memory. Use a smaller batch."
-        ) from None
+    device = name_device(request.device)
+    device_lock(store, device)  # that its folder can be written
+    order = {"state": str(store.root), "device": device, "request": request.to_dict(), "work": work, "seconds": CHILD_SECONDS}
+    answer = _ask_child(order)
     if "error" in answer:
         raise InputError(answer["code"], answer["error"])
-    for name in ("source_views", "target_views"):
+    for name in VIEWS:
         answer[name] = tuple(base64.b64decode(text) for text in answer[name])
     return Preflight(**{**answer, "notices": tuple(answer["notices"])})
 
 
-def main() -> None:
-    """Read a request from standard input, answer with one line of JSON."""
+def _ask_child(order: dict[str, Any]) -> dict[str, Any]:
+    """What the child answers; it lives no longer than this process, nor than its limits."""
+    environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, trying.__file__], **pipes, start_new_session=True, env=environment) as child:
+        held, child.stdin = child.stdin, None  # communicate() would close it, and the child ends when it is closed
+        try:
+            with suppress(BrokenPipeError):  # it has ended already
+                held.write(json.dumps(order).encode() + b"\n")
+                held.flush()
+            said, _ = child.communicate(timeout=trying.OTHERS_SECONDS + trying.GLANCE_SECONDS + CHILD_SECONDS + SPARE_SECONDS)
+        except subprocess.TimeoutExpired:
+            said = b""
+        finally:
+            child.kill()
+            with suppress(BrokenPipeError):
+                held.close()
     try:
-        found = asdict(check(RunRequest.from_dict(json.load(sys.stdin))))
-        for name in ("source_views", "target_views"):
-            found[name] = [base64.b64encode(view).decode() for view in found[name]]
-        print(json.dumps(found))
+        return json.loads(said.splitlines()[-1])
+    except (ValueError, IndexError):
+        reason = (
+            "took more than five minutes"
+            if child.returncode == -signal.SIGALRM
+            else "ended without an answer, perhaps for want of memory"
+        )
+        return {"code": "PREFLIGHT_FAILED", "error": f"The try {reason}. Use a smaller batch or short side."}
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """The work of the child: what :func:`check` finds, as JSON can hold it, or the code and sentence of an error."""
+    try:
+        found = asdict(check(RunRequest.from_dict(request)))
     except InputError as error:
-        print(json.dumps({"error": str(error), "code": error.code}))
+        return {"error": str(error), "code": error.code}
     except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
-        print(json.dumps({"error": str(error), "code": "PREFLIGHT_FAILED"}))
-
-
-if __name__ == "__main__":
-    main()
+        return {"error": str(error), "code": "PREFLIGHT_FAILED"}
+    for name in VIEWS:
+        found[name] = [base64.b64encode(view).decode() for view in found[name]]
+    return found

@@ -58,10 +58,10 @@ class Previewer:
         for number, image in enumerate(self._images):
             size = fit_short_side(*image.shape[:2], min(SHOWN_SIDE, *image.shape[:2]), 1)
             if step == 0:
-                write_atomic(folder / f"image-{number}.png", encode_png(resize_image(image, size)))
-            write_atomic(folder / f"{number}.png", encode_png(resize_label(predict(checkpoint, image), size)))
+                write_atomic(folder / f"image-{number}.png", encode_png(resize_image(image, size)), makes_folder=False)
+            write_atomic(folder / f"{number}.png", encode_png(resize_label(predict(checkpoint, image), size)), makes_folder=False)
         traces = [self._trace(checkpoint, pixel) for pixel in self._pixels]
-        write_atomic(folder / "traces.json", json.dumps(traces).encode())
+        write_atomic(folder / "traces.json", json.dumps(traces).encode(), makes_folder=False)
 
     def _trace(self, checkpoint: Checkpoint, pixel: PinnedPixel) -> dict[str, Any]:
         source = self._source[self._source.names.index(pixel.source)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pca_core.runs.folder import Run
 
 BEAT_SECONDS = 2.0
+DELETED = "deleted"
 
 
 class Stopped(BaseException):
@@ -21,7 +23,9 @@ class Stopped(BaseException):
 
 
 def asked_to_stop(run: Run) -> str | None:
-    """The state that a flag asks for, or None."""
+    """The state that a flag asks for, :data:`DELETED` when there is no run any more, or None."""
+    if not run.is_there:
+        return DELETED
     if run.has_flag("cancel"):
         return "cancelled"
     return "paused" if run.has_flag("pause") else None
@@ -35,12 +39,15 @@ def heed(run: Run) -> None:
 
 @contextmanager
 def beating(run: Run) -> Iterator[None]:
-    """Beat from a thread, so that a long step is no silence."""
+    """Beat from a thread, so that a long step is no silence; end the work of a run that was deleted."""
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.is_set():
             with suppress(OSError):  # a full disk is told by whoever writes what matters
+                if not run.is_there:
+                    _thread.interrupt_main(signal.SIGTERM)  # does nothing where nobody handles it
+                    return
                 run.beat()
                 run.cap_log()  # libraries print to it too
             ended.wait(BEAT_SECONDS)
@@ -68,12 +75,12 @@ def _handling(number: signal.Signals, handler: Callable[..., None]) -> Iterator[
 
 
 def stop_signals(run: Run) -> AbstractContextManager[None]:
-    """SIGTERM saves and pauses at the end of the step; a run that has not heeded its cancel flag ends where it stands."""
+    """SIGTERM saves and pauses at the end of the step; a run that was deleted or has not heeded its cancel flag ends at once."""
 
     def handle(*_: object) -> None:
-        if run.has_flag("cancel"):
+        if not run.is_there or run.has_flag("cancel"):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows tells how it ended
-            raise Stopped("cancelled")
+            raise Stopped("cancelled" if run.is_there else DELETED)
         run.raise_flag("pause")
 
     return _handling(signal.SIGTERM, handle)

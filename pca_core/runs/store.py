@@ -10,6 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from platformdirs import user_state_path
 
 from pca_core.checks import InputError, shorten
 from pca_core.device import name_processor
+from pca_core.runs.faults import telling_disk
 from pca_core.runs.folder import Run, create_folder, newest_first
 from pca_core.runs.request import RunRequest
 from pca_core.storage import check_writable, sync_folder
@@ -62,30 +64,46 @@ class RunStore:
             The run, and whether this call made it: only then is it the caller's to start.
 
         Raises:
-            InputError: ``FOLDER_READ_ONLY``.
+            InputError: ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
         """
         check_writable(self.folder)
-        made = self._make(request.resolve())
-        if token is None:
-            return self._publish(made), True
-        owner = self.root / "tokens" / hashlib.sha256(token.encode()).hexdigest()
-        owner.parent.mkdir(exist_ok=True)
-        run = self._publish(made)
+        request = request.resolve()
+        with telling_disk(self.folder):
+            run = self._publish(self._make(request))
+            if token is None:
+                return run, True
+            try:
+                owner = self._own(run, token)
+            except OSError:
+                shutil.rmtree(run.folder, ignore_errors=True)
+                raise
+        if owner.id != run.id:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        return owner, owner.id == run.id
+
+    def _own(self, run: Run, token: str) -> Run:
+        """The run that a token stands for: this one, unless it stands for an earlier one that is still there."""
+        link = self.root / "tokens" / hashlib.sha256(token.encode()).hexdigest()
+        link.parent.mkdir(exist_ok=True)
         while True:
             try:
-                os.symlink(run.id, owner)  # the one call of two that finds the name free
-                return run, True
+                os.symlink(run.id, link)  # the one call of two that finds the name free
+                return run
             except FileExistsError:
-                earlier = Run(self.folder / os.readlink(owner))
-            if earlier.is_there:
-                shutil.rmtree(run.folder, ignore_errors=True)
-                return earlier, False
-            owner.unlink(missing_ok=True)  # it was deleted since
+                with suppress(FileNotFoundError):  # swept this moment
+                    earlier = Run(self.folder / os.readlink(link))
+                    if earlier.is_there:
+                        return earlier
+            link.unlink(missing_ok=True)  # its run was deleted since
 
     def _make(self, request: RunRequest) -> Path:
         temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
-        temporary.chmod(0o755)
-        create_folder(temporary, request, describe_environment())
+        try:
+            temporary.chmod(0o755)
+            create_folder(temporary, request, describe_environment())
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         return temporary
 
     def _publish(self, made: Path) -> Run:
@@ -121,12 +139,16 @@ class RunStore:
         """Remove a run that is not at work.
 
         Raises:
-            InputError: ``RUN_ACTIVE``.
+            InputError: ``RUN_ACTIVE``, ``RUN_NOT_FOUND`` or ``FOLDER_READ_ONLY``.
         """
         if run.is_alive:
             raise InputError("RUN_ACTIVE", f"Run {run.id} is at work. Cancel it first.")
         hidden = run.folder.with_name(f".deleted-{run.id}")
-        os.rename(run.folder, hidden)  # gone at once for everybody who looks
+        with telling_disk(self.folder):
+            try:
+                os.rename(run.folder, hidden)  # gone at once for everybody who looks
+            except FileNotFoundError:
+                raise InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.") from None
         shutil.rmtree(hidden, ignore_errors=True)
 
 

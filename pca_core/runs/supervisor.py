@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pca_core.checks import InputError
 from pca_core.device import pick_device
 from pca_core.runs import waiting
+from pca_core.runs.claims import claim, writing
 from pca_core.runs.folder import Run
 from pca_core.runs.request import RunRequest
 from pca_core.runs.status import RunStatus
@@ -25,7 +26,6 @@ from pca_core.runs.store import RunStore
 from pca_core.storage import check_writable
 
 GRACE_SECONDS = 10.0  # from the flag to SIGTERM, and from there to SIGKILL
-CLAIM_SECONDS = 5.0  # a worker that has told its end may need as long until it is gone
 LOST = "The worker ended before the run did. Resume to go on from the newest checkpoint."
 KILLED = "The worker did not stop by itself and was ended. Resume to go on from the newest checkpoint."
 _CHILDREN: dict[Path, subprocess.Popen] = {}  # a child lives as long as this end of its standard input is open
@@ -46,22 +46,26 @@ class Supervisor:
             work: What the child does when it is its turn; tests put something short here.
 
         Raises:
-            InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``.
+            InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
         """
         run, is_new = self.store.claim(replace(request, device=name_device(request.device)), token)
         if is_new:
-            self._spawn(run, work)
+            try:
+                self._spawn(run, work)
+            except BaseException:
+                shutil.rmtree(run.folder, ignore_errors=True)  # else the same token would give a run that nobody starts
+                raise
         return run
 
     def resume(self, run: Run, work: str = waiting.WORK) -> Run:
         """Queue a run again; it goes on from its newest complete checkpoint.
 
         Raises:
-            InputError: ``RUN_ACTIVE`` or ``RUN_DONE``.
+            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
         """
         self.reconcile(run)
         check_writable(run.folder)
-        with _claim(run):
+        with writing(run), claim(run):
             status = run.read_status()
             if status.state == "done":
                 raise InputError("RUN_DONE", f"Run {run.id} is done. Start another to go further.")
@@ -77,7 +81,9 @@ class Supervisor:
     def _spawn(self, run: Run, work: str) -> None:
         environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
         command = [sys.executable, waiting.__file__, str(run.folder.absolute()), str(self.store.root), work]
-        with (run.folder / "log.txt").open("ab") as log:
+        with writing(run):
+            log = (run.folder / "log.txt").open("ab")
+        with log:
             child = _CHILDREN[run.folder] = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=environment
             )
@@ -96,15 +102,20 @@ class Supervisor:
         self._ask(run, "pause")
 
     def _ask(self, run: Run, flag: str) -> bool:
-        """Raise a flag for a run that lives; returns whether it does."""
+        """Raise a flag for a run that lives; returns whether it does.
+
+        Raises:
+            InputError: ``RUN_NOT_FOUND``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+        """
         status = self.reconcile(run)
         if status.is_active:
             check_writable(run.folder)
             if not run.has_flag(flag):  # its age counts from the first time
-                run.raise_flag(flag)
+                with writing(run):
+                    run.raise_flag(flag)
             return True
         if flag == "cancel" and status.state in ("paused", "interrupted"):
-            with _claim(run):
+            with writing(run), claim(run):
                 run.write_status(state="cancelled")
         return False
 
@@ -132,7 +143,7 @@ class Supervisor:
 
     def _interrupt(self, run: Run) -> RunStatus:
         """Mark a run whose worker is gone, under its lock so that a worker that starts this moment is not overwritten."""
-        with suppress(InputError, OSError), _claim(run, 0.2):  # not when it has come alive, or nothing can be written here
+        with suppress(InputError, OSError), claim(run, 0.2):  # not when it has come alive, or nothing can be written here
             if run.read_status().is_active:
                 is_cancelled = run.has_flag("cancel")
                 run.write_status(
@@ -176,28 +187,6 @@ class Supervisor:
 def _is_device_held(store: RunStore, device: str) -> bool:
     """Whether any run is at work on a device, be it one of the shell that is no run of this store."""
     return waiting.is_held(store.root / "devices" / waiting.lock_name(device))
-
-
-@contextmanager
-def _claim(run: Run, seconds: float = CLAIM_SECONDS) -> Iterator[None]:
-    """Hold the lock of a run that nobody works on, to write what only its worker may write otherwise.
-
-    Raises:
-        InputError: ``RUN_ACTIVE`` when somebody does, ``RUN_NOT_FOUND`` when it was deleted.
-    """
-    if not run.is_there:  # the lock would make its folder again
-        raise InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.")
-    lock, deadline = run.lock(), time.monotonic() + seconds
-    while True:
-        with suppress(Timeout):
-            lock.acquire(timeout=0.1)
-            break
-        if run.read_status().is_active or time.monotonic() > deadline:  # else it has told its end and is about to go
-            raise InputError("RUN_ACTIVE", f"Run {run.id} is at work already.")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _is_about_to_start(run: Run) -> bool:

@@ -35,8 +35,10 @@ def main(folder: str, state: str, work: str = WORK) -> int:
         state: Whose ``devices/`` holds the locks and whose ``runs/`` is the queue.
         work: ``module:function`` that is given the folder.
     """
-    threading.Thread(target=_end_with_parent, name="death-watch", daemon=True).start()
+    threading.Thread(target=end_with_parent, name="death-watch", daemon=True).start()
     run = Path(folder)
+    if not is_there(run):  # deleted since: the lock would make its folder again
+        return 3
     own = FileLock(run / "worker.lock")
     try:
         own.acquire(timeout=OWN_SECONDS)  # others only ever take it for a moment
@@ -48,7 +50,7 @@ def main(folder: str, state: str, work: str = WORK) -> int:
     device = json.loads((run / "run.json").read_bytes())["request"]["device"]
     lock = _wait_for_turn(run, Path(state), device)
     if lock is None:
-        return _cancel(run)
+        return _cancel(run) if is_there(run) else 3
     try:
         (run / "heartbeat").write_text(str(time.monotonic()))  # an old one would look like silence while torch is loaded
         _write_status(run, state="starting")
@@ -59,7 +61,7 @@ def main(folder: str, state: str, work: str = WORK) -> int:
         lock.release()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """The parent holds the other end of standard input; when it is gone, so is this."""
     try:
         while os.read(0, 1):  # not sys.stdin: its lock would be held when the interpreter ends
@@ -69,11 +71,11 @@ def _end_with_parent() -> None:
 
 
 def _wait_for_turn(run: Path, state: Path, device: str) -> FileLock | None:
-    """The lock of the device once every earlier run has had it; None when the run is cancelled or paused before."""
+    """The lock of the device once every earlier run has had it; None when it is cancelled, paused or deleted before."""
     locks = state / "devices"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / lock_name(device))
-    while not (run / "cancel").exists() and not (run / "pause").exists():
+    while is_there(run) and not (run / "cancel").exists() and not (run / "pause").exists():
         before = 0
         with suppress(Timeout):
             lock.acquire(timeout=0)
@@ -84,6 +86,11 @@ def _wait_for_turn(run: Path, state: Path, device: str) -> FileLock | None:
         # Those far behind look seldom: a hundred that try the lock all the time would keep it from the one whose turn it is.
         time.sleep(min(POLL_SECONDS * (1 + before), MOST_POLL_SECONDS))
     return None
+
+
+def is_there(run: Path) -> bool:
+    """Whether a run was not deleted."""
+    return (run / "run.json").is_file()
 
 
 def lock_name(device: str) -> str:

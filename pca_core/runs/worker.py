@@ -19,7 +19,7 @@ from pca_core.runs.faults import explain, is_disk_full
 from pca_core.runs.folder import Run
 from pca_core.runs.previews import Previewer
 from pca_core.runs.request import RunRequest
-from pca_core.runs.signals import Stopped, asked_to_stop, beating, heed, interrupts_pause, stop_signals
+from pca_core.runs.signals import DELETED, Stopped, asked_to_stop, beating, heed, interrupts_pause, stop_signals
 from pca_core.runs.waiting import identify_process
 from pca_core.storage import write_atomic
 
@@ -38,7 +38,7 @@ def execute(run: Run, progress: Progress | None = None) -> str:
         progress: Told of every step and of how many there are in all.
 
     Returns:
-        The state that it ended in; what went wrong is in its status and log.
+        The state that it ended in; what went wrong is in its status and log. ``"deleted"`` when its folder is gone.
     """
     run.sweep()
     with beating(run), stop_signals(run):
@@ -59,7 +59,12 @@ def execute(run: Run, progress: Progress | None = None) -> str:
 
 
 def _end(run: Run, end: dict[str, str | None]) -> str:
-    """Tell how it ended, also on a full disk: what was half written and the reserve make room for a few lines."""
+    """Tell how it ended, also on a full disk: what was half written and the reserve make room for a few lines.
+
+    A run that was deleted has nobody to tell, and its folder does not come back.
+    """
+    if not run.is_there:
+        return DELETED
     checkpoints.sweep(run.checkpoints_folder)
     run.free_reserve()
     with suppress(OSError):
@@ -115,23 +120,26 @@ def _work(run: Run, progress: Progress | None) -> None:
             _take_steps(run, adaptation, previewer, progress)
     finally:
         adaptation.close()
-    save_checkpoint(run.adapted_path, adaptation.checkpoint())
+    save_checkpoint(run.adapted_path, adaptation.checkpoint(), makes_folder=False)
 
 
 def _take_steps(run: Run, adaptation: Adaptation, previewer: Previewer, progress: Progress | None) -> None:
     told = 0.0
     for step in adaptation:
-        run.append_metrics({**step.to_dict(), "time": time.time()})
         is_last = step.step == adaptation.num_steps
-        if is_last or time.monotonic() - told > TOLD_SECONDS:
-            run.write_status(step=step.step)
-            told = time.monotonic()
-        if progress:
-            progress(step, adaptation.num_steps)
-        if step.health is not None:
-            _preview(run, previewer, step.step, adaptation.eval_checkpoint)
+        if run.is_there:
+            run.append_metrics({**step.to_dict(), "time": time.time()})
+            if is_last or time.monotonic() - told > TOLD_SECONDS:
+                run.write_status(step=step.step)
+                told = time.monotonic()
+            if progress:
+                progress(step, adaptation.num_steps)
+            if step.health is not None:
+                _preview(run, previewer, step.step, adaptation.eval_checkpoint)
         stop = asked_to_stop(run)
         distributed.agree(stop is not None)
+        if stop == DELETED:
+            raise Stopped(stop)
         if stop:
             run.write_status(state="stopping", step=step.step)
         if stop or is_last or step.step % run.request.save_every == 0:
@@ -175,7 +183,7 @@ def _check_inputs(run: Run, source: FolderDataset, target: FolderDataset) -> Non
         "target": target.fingerprint,
     }
     if not path.exists() or checkpoints.find_newest(run.checkpoints_folder) is None:
-        write_atomic(path, json.dumps(found, indent=1).encode())
+        write_atomic(path, json.dumps(found, indent=1).encode(), makes_folder=False)
         return
     kept = json.loads(path.read_bytes())
     changed = [name for name, value in found.items() if kept.get(name) != value]

@@ -33,10 +33,10 @@ class RunState:
     groups: Groups
 
 
-def write_state(path: Path, groups: Groups, description: Mapping[str, Any]) -> None:
+def write_state(path: Path, groups: Groups, description: Mapping[str, Any], *, makes_folder: bool = True) -> None:
     """Write groups of tensors, and a description that JSON can hold, as one file that appears at once or not at all."""
     tensors = {f"{group}.{name}": tensor.contiguous() for group, named in groups.items() for name, tensor in named.items()}
-    write_atomic(path, save(tensors, {"training": json.dumps(description)}))
+    write_atomic(path, save(tensors, {"training": json.dumps(description)}), makes_folder=makes_folder)
 
 
 def read_state(path: Path) -> RunState:

@@ -41,19 +41,25 @@ def seal() -> Iterator[Callable[[Path], None]]:
 
 def test_what_cannot_be_written_can_still_be_looked_at(supervisor, request_of, seal):
     """Every change is refused in one sentence, and what stands there stays as it is."""
-    done, lost, queued = (supervisor.store.create(request_of()) for _ in range(3))
+    done, lost, queued, paused, interrupted = (supervisor.store.create(request_of()) for _ in range(5))
     done.write_status(state="done", step=4)
     lost.write_status(state="running", step=2)
     queued.write_status(asked=0.0)
+    paused.write_status(state="paused")
+    interrupted.write_status(state="interrupted")
     before = {path: path.read_bytes() for path in supervisor.store.root.rglob("*") if path.is_file()}
     seal(supervisor.store.root)
     found = {run.id: status.state for run, status in supervisor.reconcile_all()}
-    assert found == {done.id: "done", lost.id: "running", queued.id: "queued"}
+    assert found == {run.id: run.read_status().state for run in (done, lost, queued, paused, interrupted)}
+    assert found[lost.id] == "running"
     actions = (
         lambda: supervisor.start(request_of()),
         lambda: supervisor.cancel(lost),
         lambda: supervisor.pause(lost),
         lambda: supervisor.resume(lost),
+        lambda: supervisor.cancel(paused),
+        lambda: supervisor.cancel(interrupted),
+        lambda: supervisor.store.delete(done),
     )
     for act in actions:
         with pytest.raises(InputError, match="Nothing can be written"):

@@ -44,3 +44,15 @@ def beating(folder: Path) -> int:
         temporary.write_text(str(time.monotonic()))
         os.replace(temporary, folder / "heartbeat")
         time.sleep(0.05)
+
+
+def try_briefly(request: dict) -> dict:
+    """A check that says when it began and ended, in a file that all checks share; ``name`` of the request says which."""
+    path, _, seconds = request["name"].rpartition(" ")
+    began = time.monotonic()
+    with Path(path).open("a") as file:
+        file.write(json.dumps({"pid": os.getpid(), "began": began}) + "\n")
+    time.sleep(float(seconds))
+    with Path(path).open("a") as file:
+        file.write(json.dumps({"began": began, "ended": time.monotonic()}) + "\n")
+    return {"code": "A_CODE", "error": "It came to its end."}

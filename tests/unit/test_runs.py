@@ -152,9 +152,9 @@ def test_the_try_before_a_start(request_):
     assert any("not used for training or selection" in sentence for sentence in found.notices)
 
 
-def test_the_try_in_a_child_tells_what_is_wrong_with_the_input(request_):
+def test_the_try_in_a_child_tells_what_is_wrong_with_the_input(request_, tmp_path):
     with pytest.raises(InputError) as error:
-        check_in_child(replace(request_, target=request_.source))
+        check_in_child(replace(request_, target=request_.source), RunStore(tmp_path / "state"))
     assert error.value.code == "ADAPT_TARGET_IS_SOURCE"
 
 
