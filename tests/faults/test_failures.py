@@ -61,7 +61,7 @@ def test_a_disk_without_room_for_a_line_is_told_all_the_same(run_of, monkeypatch
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, mode, *arguments, **options)
 
-    def no_room(path, data):
+    def no_room(path, data, **options):
         if (run.folder / "reserve").exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         Path(path).write_bytes(data)
