@@ -72,14 +72,20 @@ def get_pinned_pixels(request: RunRequest) -> tuple[PinnedPixel, ...]:
     return (PinnedPixel(source.name, target.name, *pixel),)
 
 
-def keep_preflight(request: RunRequest, found: Preflight) -> None:
+def keep_preflight(request: RunRequest, found: Preflight | None) -> None:
+    """From now on this request may be started; None where it was not tried, because its device is busy."""
     st.session_state["preflight"] = (request.digest, found, secrets.token_hex(8))
+
+
+def may_start(request: RunRequest) -> bool:
+    """Whether exactly this request was tried, or could not be because its device is busy."""
+    kept = st.session_state.get("preflight")
+    return bool(kept) and kept[0] == request.digest
 
 
 def get_preflight(request: RunRequest) -> Preflight | None:
     """What the try of exactly this request found, if it was tried."""
-    kept = st.session_state.get("preflight")
-    return kept[1] if kept and kept[0] == request.digest else None
+    return st.session_state["preflight"][1] if may_start(request) else None
 
 
 def run_preflight(request: RunRequest) -> Preflight:

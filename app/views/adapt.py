@@ -89,8 +89,14 @@ def _new_run() -> None:
                 found = runs.run_preflight(request)
         except InputError as error:
             st.error(escape(str(error)))
-    if found is not None:
-        _start(request, found)
+            if error.code == "DEVICE_BUSY" and found is None:
+                runs.keep_preflight(request, None)
+    if runs.may_start(request):
+        if found is None:
+            st.info("Not checked, but it can be queued: it begins when its device is free, and what is wrong is told then.")
+        else:
+            _show_try(found)
+        _start(request)
 
 
 def _usual_folder(side: Domain) -> str:
@@ -156,7 +162,7 @@ def _request(checkpoint: str, source: str, target: DataChoice | None, config: Ad
     )
 
 
-def _start(request: RunRequest, found: Preflight) -> None:
+def _show_try(found: Preflight) -> None:
     pace, memory, images = st.columns(3)
     pace.metric("Whole run", _duration(found.seconds_in_all), help=f"{found.seconds_per_step:.2f} s a step, measured just now.")
     memory.metric("Memory", f"{found.memory_mb / 1024:.1f} GiB")
@@ -170,6 +176,9 @@ def _start(request: RunRequest, found: Preflight) -> None:
         for views in (found.source_views, found.target_views):
             for column, view in zip(st.columns(len(views)), views, strict=True):
                 column.image(view, width="stretch")
+
+
+def _start(request: RunRequest) -> None:
     seeds, controls = st.columns(2, vertical_alignment="bottom")
     num_seeds = seeds.number_input("Seeds", 1, 5, 1, key="adapt_seeds", help="As many runs that differ by chance alone.")
     with_controls = controls.toggle("Controls too", True, key="adapt_controls", help="Source only and AdaBN, right after.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,7 @@ from pca_core.adaptation import METHODS, PRESETS
 from pca_core.checks import InputError
 from pca_core.data import LABEL_SPACES, encode_png
 from pca_core.runs.request import DataChoice
+from pca_core.runs.supervisor import device_lock
 from tests.app.pages import open_page
 
 
@@ -74,6 +76,26 @@ def _no_runs(tmp_path, monkeypatch) -> Iterator[None]:
 def test_nothing_to_compare_says_what_to_do():
     app = open_page("compare")
     assert "Nothing to compare yet" in [item.value for item in app.subheader]
+
+
+@pytest.mark.usefixtures("_no_runs")
+def test_beside_a_run_another_can_be_queued_unchecked():
+    supervisor = runs.get_supervisor()
+    app = open_page("adapt")
+    with device_lock(supervisor.store, "cpu"):  # as a run holds it
+        app.button(key="adapt_check").click().run()
+        assert [error.value for error in app.error if "A run is at work on cpu" in error.value]
+        assert any("can be queued" in info.value for info in app.info)
+        app.toggle(key="adapt_controls").set_value(False).run()
+        app.button(key="adapt_start").click().run()
+        assert not app.exception
+        ((run, status),) = runs.list_runs()
+        assert status.state == "queued"
+        supervisor.cancel(run)
+        deadline = time.monotonic() + 30
+        while supervisor.reconcile(run).state != "cancelled":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_label_ids_of_a_folder_are_read_as_on_the_images_page(tmp_path):
