@@ -66,9 +66,14 @@ def check_writable(folder: str | Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b" ")
     except (OSError, ValueError) as error:
-        raise InputError(
-            "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
-        ) from None
+        raise read_only(folder, error) from None
+
+
+def read_only(folder: str | Path, error: Exception) -> InputError:
+    """``FOLDER_READ_ONLY``: what the system said of a folder, and what to do."""
+    return InputError(
+        "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
+    )
 
 
 def hash_file(path: Path) -> str:

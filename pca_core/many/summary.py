@@ -30,17 +30,19 @@ class _Column:
     def append(self, value: float) -> None:
         self._latest.append(value)
         if len(self._latest) >= SPILL_AT:
-            if self._file is None:
-                self._file = self._files.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
-            self._latest.tofile(self._file)
-            del self._latest[:]
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = self._files.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
+        self._latest.tofile(self._file)
+        del self._latest[:]
 
     def read(self) -> np.ndarray:
         """(pairs,) float64."""
         if self._file is None:
             return np.array(self._latest)
-        self._latest.tofile(self._file)
-        del self._latest[:]
+        self._spill()
         self._file.seek(0)
         return np.fromfile(self._file)
 

@@ -101,13 +101,17 @@ def read_description(path: str | Path) -> dict:
     Raises:
         InputError: ``CHECKPOINT_NOT_FOUND``, ``CHECKPOINT_FORMAT``, ``CHECKPOINT_BROKEN`` or ``CHECKPOINT_FOREIGN``.
     """
-    path = Path(path)
+    return _read_header(Path(path))[0]
+
+
+def _read_header(path: Path) -> tuple[dict, int]:
+    """What it says of itself, and how many tensors it holds."""
     if not exists(path.is_file):
         raise InputError("CHECKPOINT_NOT_FOUND", f"There is no checkpoint file at {shorten(path)}. Check the path.")
     check_header_size(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata, num_tensors = file.metadata() or {}, len(file.keys())
     except (SafetensorError, OSError) as error:
         raise InputError(
             "CHECKPOINT_BROKEN", f"{path.name} is not a complete safetensors file ({error}). Copy it again from where it came."
@@ -122,7 +126,7 @@ def read_description(path: str | Path) -> dict:
             f"{path.name} holds weights but no CycleLens description of format {FORMAT} (architecture, classes, normalisation). "
             "Save it with pca_core.save_checkpoint, which writes one.",
         ) from None
-    return description
+    return description, num_tensors
 
 
 def check_header_size(path: Path) -> None:
@@ -166,7 +170,7 @@ def load_checkpoint(
         InputError: ``CHECKPOINT_...``; a mismatch names the first differences.
     """
     path = Path(path)
-    description = read_description(path)
+    description, num_tensors = _read_header(path)
     name = path.name
     if architecture is not None and description.get("architecture") != architecture:
         raise InputError(
@@ -174,17 +178,12 @@ def load_checkpoint(
             f"{name} holds a {description.get('architecture')!r} net, expected {architecture!r}. "
             "Choose a checkpoint of that architecture.",
         )
-    checkpoint = _build(name, description, _count_tensors(path))
+    checkpoint = _build(name, description, num_tensors)
     if label_space is not None:
         check_same_classes(name, checkpoint.label_space, label_space)
     model = _load_weights(path, checkpoint.model).eval().to(device)
     check_answer(name, model)
     return replace(checkpoint, model=model)
-
-
-def _count_tensors(path: Path) -> int:
-    with safe_open(path, framework="pt") as file:
-        return len(file.keys())
 
 
 def _build(name: str, description: dict, num_tensors: int) -> Checkpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from difflib import get_close_matches
 from typing import Protocol
 
@@ -48,7 +49,6 @@ DEFAULT_SIZE_MULTIPLE = 8
 MOST_IN_OPTIONS = 2**20
 """Sum of the numbers in options out of a file; those of published nets add up to some ten thousand."""
 
-NO_FILE = 2**30
 CALLS_A_NET, CALLS_A_TENSOR = 20_000, 100
 """Calls of torch while a net is built: four to 26 for each of its tensors in nets of all families, some thousand in all."""
 
@@ -101,13 +101,11 @@ def build_empty(name: str, *, num_classes: int, num_tensors: int | None = None, 
     Raises:
         InputError: As :func:`build_model`, and ``MODEL_OPTION`` for a net that is far larger than the file.
     """
-    if num_tensors is None:
-        num_tensors = NO_FILE
-    elif not _sum_of_sizes(options) <= MOST_IN_OPTIONS:  # not-a-number too
+    if num_tensors is not None and not _sum_of_sizes(options) <= MOST_IN_OPTIONS:  # not-a-number too
         raise InputError("MODEL_OPTION", f"The options of {name!r} hold numbers that no net is made of. Save the model again.")
     if "pretrained" in options:
         raise InputError("MODEL_OPTION", f"Architecture {name!r} has no option 'pretrained' that a file could set.")
-    with torch.device("meta"), _NothingDrawn(name, num_tensors):
+    with torch.device("meta"), _NothingDrawn(), nullcontext() if num_tensors is None else _NoLargerThan(name, num_tensors):
         return build_model(name, num_classes=num_classes, **options)
 
 
@@ -121,10 +119,16 @@ def _sum_of_sizes(options: object) -> float:
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Random starts of tensors without memory are skipped: to tell their shapes torch would load sympy and its compiler.
+    """Random starts of tensors without memory are skipped: to tell their shapes torch would load sympy and its compiler."""
 
-    A net that goes on calling torch after all of the file's tensors could have been made is given up.
-    """
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+class _NoLargerThan(TorchFunctionMode):
+    """A net that goes on calling torch after all of the file's tensors could have been made is given up."""
 
     def __init__(self, name: str, num_tensors: int) -> None:
         super().__init__()
@@ -139,8 +143,6 @@ class _NothingDrawn(TorchFunctionMode):
                 f"The options of {self._name!r} describe a net of many more than the {self._num_tensors} tensors that the file "
                 "holds. Save the model again.",
             )
-        if function in (Tensor.normal_, Tensor.uniform_) and args[0].is_meta:
-            return args[0]
         return function(*args, **(kwargs or {}))
 
 

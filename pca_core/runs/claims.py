@@ -26,10 +26,11 @@ def writing(run: Run) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
-            raise _gone(run) from None
+            raise gone(run) from None
 
 
-def _gone(run: Run) -> InputError:
+def gone(run: Run) -> InputError:
+    """``RUN_NOT_FOUND``: it was deleted meanwhile."""
     return InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.")
 
 
@@ -41,7 +42,7 @@ def claim(run: Run, seconds: float = CLAIM_SECONDS) -> Iterator[None]:
         InputError: ``RUN_ACTIVE`` when somebody does, ``RUN_NOT_FOUND`` when it was deleted.
     """
     if not run.is_there:  # the lock would make its folder again
-        raise _gone(run)
+        raise gone(run)
     lock, deadline = run.lock(), time.monotonic() + seconds
     while True:
         with suppress(Timeout):
@@ -52,7 +53,7 @@ def claim(run: Run, seconds: float = CLAIM_SECONDS) -> Iterator[None]:
     try:
         if not run.is_there:
             _remove_lock(run)
-            raise _gone(run)
+            raise gone(run)
         yield
     finally:
         lock.release()

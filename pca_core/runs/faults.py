@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from pca_core.adaptation import OutOfMemory
 from pca_core.checks import InputError, shorten
 from pca_core.memory import is_out_of_memory
+from pca_core.storage import read_only
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_WORDS = ("No space left", "File too large", "Disk quota", "write failed", "unexpected pos", "IoError")
@@ -48,9 +49,7 @@ def telling_disk(folder: Path) -> Iterator[None]:
             raise InputError(
                 "RUN_DISK", f"The disk of {shorten(folder)} is full, or its quota is used up. Make room and try again."
             ) from None
-        raise InputError(
-            "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
-        ) from None
+        raise read_only(folder, error) from None
 
 
 def is_disk_full(error: Exception) -> bool:

@@ -67,7 +67,7 @@ class Run:
 
     @property
     def is_there(self) -> bool:
-        return (self.folder / "run.json").is_file()
+        return waiting.is_there(self.folder)
 
     @property
     def is_readable(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 import resource
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from pca_core.adaptation.views import describe_views
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png
 from pca_core.data.files import open_checked
-from pca_core.runs import trying
+from pca_core.runs import trying, waiting
 from pca_core.runs.request import RunRequest
 from pca_core.runs.store import RunStore
 from pca_core.runs.supervisor import device_lock, name_device
@@ -139,9 +138,9 @@ def check_in_child(request: RunRequest, store: RunStore, work: str = WORK) -> Pr
 
 def _ask_child(order: dict[str, Any]) -> dict[str, Any]:
     """What the child answers; it lives no longer than this process, nor than its limits."""
-    environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, trying.__file__], **pipes, start_new_session=True, env=environment) as child:
+    command, environment = [sys.executable, trying.__file__], waiting.child_environment()
+    with subprocess.Popen(command, **pipes, start_new_session=True, env=environment) as child:
         held, child.stdin = child.stdin, None  # communicate() would close it, and the child ends when it is closed
         try:
             with suppress(BrokenPipeError):  # it has ended already

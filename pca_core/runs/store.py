@@ -20,6 +20,7 @@ from platformdirs import user_state_path
 
 from pca_core.checks import InputError, shorten
 from pca_core.device import name_processor
+from pca_core.runs.claims import gone
 from pca_core.runs.faults import telling_disk
 from pca_core.runs.folder import Run, create_folder, newest_first
 from pca_core.runs.request import RunRequest
@@ -148,7 +149,7 @@ class RunStore:
             try:
                 os.rename(run.folder, hidden)  # gone at once for everybody who looks
             except FileNotFoundError:
-                raise InputError("RUN_NOT_FOUND", f"Run {run.id} is not there any more. List runs with cyclelens runs.") from None
+                raise gone(run) from None
         shutil.rmtree(hidden, ignore_errors=True)
 
 

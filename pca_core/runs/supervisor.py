@@ -79,13 +79,12 @@ class Supervisor:
         return run
 
     def _spawn(self, run: Run, work: str) -> None:
-        environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
         command = [sys.executable, waiting.__file__, str(run.folder.absolute()), str(self.store.root), work]
         with writing(run):
             log = (run.folder / "log.txt").open("ab")
         with log:
             child = _CHILDREN[run.folder] = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=environment
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=waiting.child_environment()
             )
         waiting.write_child(run.folder, child.pid)
 

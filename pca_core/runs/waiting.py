@@ -88,6 +88,11 @@ def _wait_for_turn(run: Path, state: Path, device: str) -> FileLock | None:
     return None
 
 
+def child_environment() -> dict[str, str]:
+    """For a child that computes: threads of its that wait leave the cores to others."""
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+
+
 def is_there(run: Path) -> bool:
     """Whether a run was not deleted."""
     return (run / "run.json").is_file()
