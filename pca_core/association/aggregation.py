@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pca_core.association.dispatch import find_attention, find_gpu
-from pca_core.association.similarity import MIN_STD, Direction, flatten_pixels, lift, make_direction, normalise_rows, safe_log
+from pca_core.association.similarity import Direction, flatten_pixels, invert_std, lift, make_direction, normalise_rows, safe_log
 from pca_core.types import Level
 
 PAPER_ALPHA = 0.5
@@ -86,7 +86,7 @@ def aggregation_row(target_TC: Tensor, index: int, level: Level, *, contrast_nor
     key_TC = normalise_rows(target_TC)
     score_T = key_TC @ key_TC[index]
     if contrast_normalisation and len(score_T) > 1:  # of one row the moments are taken from the row itself
-        score_T = (score_T - score_T.mean()) / score_T.std().clamp_min(MIN_STD)
+        score_T = (score_T - score_T.mean()) * invert_std(score_T.var())
     return score_T.softmax(0)
 
 

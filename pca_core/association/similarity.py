@@ -38,7 +38,7 @@ LOG_EPSILON = 1e-10
 """Added to a probability before its logarithm, as in the authors' code."""
 
 MIN_STD = 1e-6
-"""Below this a row of similarities is constant up to float32 rounding; dividing by less would amplify noise."""
+"""Up to this a row of similarities is constant up to float32 rounding: nothing is left of it, see :func:`invert_std`."""
 
 
 MOMENT_ROWS = 1024
@@ -126,7 +126,7 @@ def row_moments(query_RD: Tensor, key_ND: Tensor) -> tuple[Tensor, Tensor]:
         key_ND: (N, D).
 
     Returns:
-        mean (R,) and 1/σ (R,), where σ is at least :data:`MIN_STD`. A single column has σ = :data:`MIN_STD`.
+        mean (R,) and 1/σ (R,), zero for a constant row, as that of a single column is.
 
     Source: contrast normalisation, PLCA section 3.2; μ and σ carry no gradient.
     """
@@ -147,7 +147,12 @@ def row_moments(query_RD: Tensor, key_ND: Tensor) -> tuple[Tensor, Tensor]:
         for band in bands:
             product[:, band.start :].addmm_(queries[:, band], covariance_DD[band, band.start :])
         variances.append(torch.linalg.vecdot(product, queries))
-    return query_RD @ center_D, torch.cat(variances).clamp_min(MIN_STD**2).rsqrt()
+    return query_RD @ center_D, invert_std(torch.cat(variances))
+
+
+def invert_std(variance: Tensor) -> Tensor:
+    """``1/σ``; zero up to :data:`MIN_STD`, so that a constant row is one of zeros, not of rounding a million times as large."""
+    return variance.rsqrt().masked_fill(variance <= MIN_STD**2, 0.0)
 
 
 def make_direction(query_RD: Tensor, key_ND: Tensor, offset_R: Tensor | None = None, *, normalise: bool = True) -> Direction:

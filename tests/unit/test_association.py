@@ -169,8 +169,8 @@ def test_an_unlabelled_pixel_on_the_way_back_breaks_the_cycle():
 def test_constant_features_give_even_probabilities():
     found = associate(torch.ones(4, 3, 5), torch.full((4, 4, 6), 7.0), torch.zeros(3, 5, dtype=torch.long))
     assert found.margin.abs().max() < 1e-6
-    torch.testing.assert_close(found.forward_prob, torch.full((15,), 1 / 24), rtol=0.5, atol=0)  # rounding / MIN_STD
-    torch.testing.assert_close(found.backward_prob, torch.full((15,), 1 / 15), rtol=0.5, atol=0)
+    torch.testing.assert_close(found.forward_prob, torch.full((15,), 1 / 24), rtol=1e-6, atol=0)
+    torch.testing.assert_close(found.backward_prob, torch.full((15,), 1 / 15), rtol=1e-6, atol=0)
     assert found.rate == 1.0  # one class: every way back ends on it
 
 
