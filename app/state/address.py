@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.state.caching import Kept
 from app.state.defaults import BUILT_IN_NAMES
 from pca_core.association import AssociationConfig
 from pca_core.data import content_hash
@@ -34,19 +35,17 @@ SWITCHES = {"level": str, "alpha": float, "top_k": _read_top_k, "mutual": lambda
 
 
 @st.cache_resource(show_spinner=False)
-def _paths_by_name() -> dict[str, str]:
-    return {}
+def _paths_by_name() -> Kept[str, str]:
+    """No results but what was opened, which an address may name much later."""
+    return Kept(MAX_PATHS, kept_for=None)
 
 
 def name_path(path: str) -> str:
     """The short name of a path that this server has opened; from now on addresses with it lead there."""
     if Path(path).parent == STREETS:
         return PREFIX + Path(path).name
-    known = _paths_by_name()
     name = content_hash(path.encode(errors="surrogateescape"))[:NAME_LENGTH]
-    known[name] = path
-    while len(known) > MAX_PATHS:
-        known.pop(next(iter(known)), None)
+    _paths_by_name().put(name, path)
     return name
 
 

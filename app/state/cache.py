@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 
 from app.components.linked_images import ImagePane, pack_features, pack_images
-from app.state.caching import cached
+from app.state.caching import Kept, cached
 from pca_core.analysis.live_features import compress_features
 from pca_core.association import AssociationConfig, PairAnalysis
 from pca_core.checks import InputError
@@ -27,6 +27,7 @@ from pca_core.runs.store import default_root
 from pca_core.storage import hash_file
 from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
 
+MAX_DATASETS = 16
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
 POOLINGS = (1, 2, 4)  # feature pixels averaged along each side where memory does not suffice for all of them
 POOLED_FOR = timedelta(minutes=10)  # then memory may be there again
@@ -49,19 +50,19 @@ def get_dataset(
         convention: What its ids stand for, a name in ``CONVENTIONS``; "" for what the folder itself says.
     """
     watched = _watched_paths()
-    stamps = tuple(_stamp(path) for path in watched.get(folder, ()))
+    stamps = tuple(stamp_of(path) for path in watched.get(folder) or ())
     dataset = _open_dataset(folder, side, unknown, space, convention, stamps)
-    watched[folder] = tuple(map(str, dataset.listing.watched))
+    watched.put(folder, tuple(map(str, dataset.listing.watched)))
     return dataset
 
 
 @st.cache_resource(show_spinner=False)
-def _watched_paths() -> dict[str, tuple[str, ...]]:
+def _watched_paths() -> Kept[str, tuple[str, ...]]:
     """Data set -> what its listing depends on; known only after it was listed once."""
-    return {}
+    return Kept(4 * MAX_DATASETS)
 
 
-@cached(16)
+@cached(MAX_DATASETS)
 def _open_dataset(
     folder: str, side: Domain, unknown: str, space: LabelSpace | None, convention: str, stamps: tuple[int, ...]
 ) -> FolderDataset:
@@ -77,7 +78,7 @@ def read_sample(folder: str, side: Domain, name: str, unknown: str, space: Label
     dataset = get_dataset(folder, side, unknown, space, convention)
     if name not in dataset.names:
         raise InputError("IMAGE_NOT_FOUND", f"There is no image {name} in {folder} any more. Choose another on the Images page.")
-    return _read_sample(folder, side, name, unknown, space, convention, _stamp(str(dataset.image_path(name))))
+    return _read_sample(folder, side, name, unknown, space, convention, stamp_of(str(dataset.image_path(name))))
 
 
 @cached(32)
@@ -98,7 +99,7 @@ def decode_upload(name: str, side: Domain, image: bytes, label: bytes | None, sp
 
 def get_thumbnail(path: str) -> bytes:
     """A small JPEG of an image file, made anew when the image changed."""
-    return _shrink(path, _stamp(path))
+    return _shrink(path, stamp_of(path))
 
 
 @cached(1024)
@@ -117,10 +118,10 @@ def make_thumbnail(image: np.ndarray) -> bytes:
 
 def get_checkpoint(path: str) -> Checkpoint:
     """The net of a file, shared by all sessions: never train it."""
-    return _load_checkpoint(path, _stamp(path))
+    return _load_checkpoint(path, stamp_of(path))
 
 
-def _stamp(path: str) -> int:
+def stamp_of(path: str) -> int:
     """Changes when the file does; 0 when there is none."""
     try:
         return Path(path).stat().st_mtime_ns
@@ -137,7 +138,7 @@ def _load_checkpoint(path: str, stamp: int) -> Checkpoint:
 def _segment(image_hash: str, checkpoint_path: str, stamp: int, _image) -> Segmentation:
     """From memory, else from the disk, else by the net."""
     checkpoint, checkpoint_hash = get_checkpoint(checkpoint_path), hash_file(Path(checkpoint_path))
-    is_same_file = _stamp(checkpoint_path) == stamp  # not replaced while it was being read
+    is_same_file = stamp_of(checkpoint_path) == stamp  # not replaced while it was being read
     return segment_once(get_feature_store(), checkpoint, checkpoint_hash if is_same_file else "", _image, image_hash)
 
 
@@ -179,7 +180,7 @@ def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: Assoc
         InputError, ValueError: When images, labels and checkpoint cannot be used together.
     """
     arrays = [array for array in (source.image, source.label, target.image, target.label) if array is not None]
-    parts = [checkpoint_path, str(_stamp(checkpoint_path)), source.name, target.name, *map(content_hash, arrays)]
+    parts = [checkpoint_path, str(stamp_of(checkpoint_path)), source.name, target.name, *map(content_hash, arrays)]
     key = content_hash("|".join(parts).encode())
     pooling = _choose_pooling(key, config, source, target, checkpoint_path)
     return _make_pair(key, config, pooling, source, target, checkpoint_path)
@@ -234,7 +235,7 @@ def _make_walk(key: str, config: AssociationConfig, pooling: int, _source: Sampl
 def _make_base(key: str, pooling: int, _source: Sample, _target: Sample, _path: str) -> Pair:
     """What no switch changes: features, what target pixels borrow, pictures."""
     checkpoint = get_checkpoint(_path)
-    stamp = _stamp(_path)
+    stamp = stamp_of(_path)
     segmentations = [_segment(content_hash(sample.image), _path, stamp, sample.image) for sample in (_source, _target)]
     pair = make_pair(segmentations[0], _source.label, segmentations[1], _target.label, pooling)
     _check_size(pair)

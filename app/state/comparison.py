@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import cache, runs, session
-from app.state.caching import cached
+from app.state.caching import Kept, cached
 from pca_core.association import AssociationConfig
 from pca_core.comparison import ImageComparison, NetScore, PairComparison, compare_image, compare_nets, compare_pair
 from pca_core.runs import Run
@@ -44,7 +44,7 @@ def find_controls(path: str) -> dict[str, str]:
 
 
 def _stamps(*paths: str) -> tuple[int, ...]:
-    return tuple(Path(path).stat().st_mtime_ns if Path(path).exists() else 0 for path in paths)
+    return tuple(map(cache.stamp_of, paths))
 
 
 def get_image_comparison(before: str, after: str, sample: Sample, folder: str) -> ImageComparison:
@@ -77,14 +77,12 @@ def compute_scores(nets: dict[str, str], folder: str, progress) -> list[NetScore
     """Run every net over every image of a data set; kept for all sessions."""
     loaded = {name: cache.get_checkpoint(path) for name, path in nets.items()}
     dataset = cache.get_dataset(folder, "target", "error", next(iter(loaded.values())).label_space)
-    kept = _scores()
+    stamps = _stamps(*nets.values())
     found = compare_nets(loaded, dataset, progress)
-    kept[(tuple(nets.items()), _stamps(*nets.values()), folder)] = found
-    while len(kept) > 32:
-        kept.pop(next(iter(kept)), None)
+    _scores().put((tuple(nets.items()), stamps, folder), found)
     return found
 
 
 @st.cache_resource(show_spinner=False)
-def _scores() -> dict:
-    return {}
+def _scores() -> Kept[tuple, list[NetScore]]:
+    return Kept(32)

@@ -9,13 +9,17 @@ import numpy as np
 import streamlit as st
 
 from app.state import cache, folders, pins, session
+from app.state.caching import Kept, cached
 from pca_core.adaptation import CONTROLS
 from pca_core.checks import InputError
 from pca_core.runs import PinnedPixel, Run, RunRequest, RunStatus, RunStore, Supervisor
+from pca_core.runs.digest import Digest, Follower
 from pca_core.runs.intake import Intake, take_images
 from pca_core.runs.leftovers import sweep
 from pca_core.runs.preflight import Preflight, check_in_child
 from pca_core.runs.previews import read_pictures
+
+MAX_FOLLOWED = 32  # runs that somebody watches; some megabyte each
 
 
 @st.cache_resource(show_spinner=False)
@@ -30,8 +34,33 @@ def list_runs() -> list[tuple[Run, RunStatus]]:
     return get_supervisor().reconcile_all()
 
 
+def list_unreadable() -> list[tuple[Run, str]]:
+    """Runs that are damaged or of another version, each with a sentence that says so."""
+    return get_supervisor().store.list_unreadable()
+
+
+def delete(run: Run) -> None:
+    """Delete a run that is not at work.
+
+    Raises:
+        InputError: ``RUN_ACTIVE``, ``RUN_NOT_FOUND`` or ``FOLDER_READ_ONLY``.
+    """
+    get_supervisor().store.delete(run)
+    select(None)
+
+
+def get_digest(run: Run) -> Digest:
+    """What a run reported up to now; all sessions that watch it share the reading."""
+    return _followers().get_or_put(str(run.folder), lambda: Follower(run)).look()
+
+
+@st.cache_resource(show_spinner=False)
+def _followers() -> Kept[str, Follower]:
+    return Kept(MAX_FOLLOWED)
+
+
 def get_selected() -> Run | None:
-    """The run that this session looks at, from the session or the address."""
+    """The run that this session looks at, from the session or the address; it may be one that cannot be read."""
     run_id = st.session_state.get("run") or st.query_params.get("run")
     if not run_id:
         return None
@@ -120,11 +149,11 @@ def start(request: RunRequest, num_seeds: int, with_controls: bool) -> Run:
 
 def get_pictures(run: Run, step: int) -> list[np.ndarray]:
     """Pinned target images with what was predicted at a step."""
-    return _read_pictures(str(run.folder), step, run)
+    return _read_pictures(str(run.folder), step, cache.stamp_of(str(run.previews().get(step, ""))), run)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _read_pictures(folder: str, step: int, _run: Run) -> list[np.ndarray]:
+@cached(16)
+def _read_pictures(folder: str, step: int, stamp: int, _run: Run) -> list[np.ndarray]:
     return read_pictures(_run, step, cache.get_checkpoint(_run.request.checkpoint).label_space)
 
 

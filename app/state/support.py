@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.state import cache, folders, session, uploads
-from app.state.caching import cached
+from app.state.caching import Kept, cached
 from app.state.collections import Shown
 from app.state.session import UPLOADS, Choice
 from pca_core.analysis.coverage_gap import Coverage, find_threshold, judge_matches, measure_coverage
@@ -85,8 +85,8 @@ def ask(shown: Shown, count: int) -> Question:
 
 
 @st.cache_resource(show_spinner=False)
-def _searches() -> dict[str, SupportSearch]:
-    return {}
+def _searches() -> Kept[str, SupportSearch]:
+    return Kept(MAX_KEPT)
 
 
 def look(question: Question) -> Iterator[SupportSearch]:
@@ -99,9 +99,7 @@ def look(question: Question) -> Iterator[SupportSearch]:
     for search in find_support(
         net, question.target.image, question.sources, question.config, cache.MAX_SIMILARITIES, kept.get(question.key)
     ):
-        kept[question.key] = search
-        while len(kept) > MAX_KEPT:
-            kept.pop(next(iter(kept)), None)
+        kept.put(question.key, search)
         yield search
 
 

@@ -14,10 +14,11 @@ from app.views import run_live
 from app.views.parts import part
 from pca_core.adaptation import AdaptationConfig
 from pca_core.checks import InputError
-from pca_core.runs import DataChoice, RunRequest
+from pca_core.runs import DataChoice, Run, RunRequest
 from pca_core.runs.preflight import Preflight
 from pca_core.types import Domain
 
+SHOWN_RUNS = 50  # of each kind
 STATE_NAMES = {
     "queued": "waits",
     "starting": "starts",
@@ -41,6 +42,8 @@ def render() -> None:
         run = runs.get_selected()
         if run is None:
             _explain()
+        elif fault := run.fault:
+            run_live.render_unreadable(run, fault)
         else:
             run_live.render(run)
 
@@ -197,19 +200,24 @@ def _duration(seconds: float) -> str:
 
 @partial(part, run_every=3.0)
 def _all_runs() -> None:
-    found = runs.list_runs()
-    if not found:
+    found, unreadable = runs.list_runs(), runs.list_unreadable()
+    if not found and not unreadable:
         return
     st.subheader("Runs", anchor=False)
     selected = runs.get_selected()
     with st.container(height=260, border=True):
-        for run, status in found[:50]:
+        for run, status in found[:SHOWN_RUNS]:
             config = run.request.config
             place = runs.get_supervisor().queue_position(run)
             state = f"{place} before" if place else STATE_NAMES[status.state]
-            label = f"{run.id[4:13]} · {config.method} · seed {config.seed} · {state}"
-            is_selected = selected is not None and selected.id == run.id
-            kind = "primary" if is_selected else "secondary"
-            if st.button(escape(label), key=f"run {run.id}", width="stretch", type=kind):
-                runs.select(run.id)
-                st.rerun()
+            _choice(run, f"{config.method} · seed {config.seed} · {state}", selected)
+        for run, fault in unreadable[:SHOWN_RUNS]:
+            _choice(run, "cannot be read", selected, fault)
+
+
+def _choice(run: Run, text: str, selected: Run | None, tip: str | None = None) -> None:
+    kind = "primary" if selected is not None and selected.id == run.id else "secondary"
+    label, tip = escape(f"{run.id[4:13]} · {text}"), tip and escape(tip)
+    if st.button(label, key=f"run {run.id}", width="stretch", type=kind, help=tip):
+        runs.select(run.id)
+        st.rerun()

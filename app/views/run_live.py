@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app.figures.curves import loss_curves, score_curves
@@ -13,8 +15,9 @@ from app.views.gallery import attempt
 from app.views.parts import part
 from pca_core.adaptation import METHODS
 from pca_core.runs import Run, RunStatus
+from pca_core.runs.digest import Digest
 from pca_core.runs.previews import read_traces
-from pca_core.runs.summary import SCORED_ON_LABELS, seconds_left, summarise_run, thin
+from pca_core.runs.summary import SCORED_ON_LABELS, RunSummary, seconds_left, summarise_run
 
 RUN_FIGURES = {"curves": "Curves of the run"}
 REFRESH_SECONDS = 2.0
@@ -40,15 +43,19 @@ def render(run: Run) -> None:
 def _live(run: Run) -> None:
     supervisor = runs.get_supervisor()
     status, config = supervisor.reconcile(run), run.request.config
+    if not run.is_there:
+        st.info("This run was deleted.")
+        return
     st.subheader(f"{METHODS[config.method].title}, seed {config.seed}", anchor=False)
     with st.container(horizontal=True, key="run_buttons"):
         _buttons(run, status)
-    _progress(run, status)
-    records = thin(run.read_metrics())
+    digest = runs.get_digest(run)
+    _progress(run, status, digest)
+    records = digest.points
     if not records:
         st.caption("Curves appear with the first step.")
     else:
-        _numbers(run)
+        _numbers(summarise_run(run, digest))
         _curves(records)
         if not status.is_active:  # a page that draws itself anew every two seconds would close what it opens
             title = f"{METHODS[config.method].title}, seed {config.seed}"
@@ -78,12 +85,12 @@ def _buttons(run: Run, status: RunStatus) -> None:
             st.toast("The pages use the adapted net now.")
 
 
-def _progress(run: Run, status: RunStatus) -> None:
+def _progress(run: Run, status: RunStatus, digest: Digest) -> None:
     words = WORDS[status.state].format(**vars(status))
     place = runs.get_supervisor().queue_position(run)
     if place:
         words += f", {place} before it"
-    left = seconds_left(run)
+    left = seconds_left(status, digest)
     if left is not None:
         words += f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
     st.progress(min(status.step / max(status.num_steps, 1), 1.0), words)
@@ -93,13 +100,12 @@ def _progress(run: Run, status: RunStatus) -> None:
         st.warning("The worker has been silent for a minute. It may hang: cancel it, or wait.")
 
 
-def _numbers(run: Run) -> None:
-    summary = summarise_run(run)
+def _numbers(summary: RunSummary) -> None:
     before, after = summary.health_before or {}, summary.health_after or {}
     kept = after.get("retention")
     with st.container(horizontal=True, gap="medium", key="run_numbers"):
         if summary.target_after is not None:
-            _metric("Target mIoU", f"{summary.target_after:.1f}", f"{summary.gain:+.1f}", SCORED_ON_LABELS)
+            _metric("Target mIoU", f"{summary.target_after:.1f}", _change(summary.gain, 1), SCORED_ON_LABELS)
         else:
             _metric("Target mIoU", "–", None, "There are no target labels to score on.")
         _metric("Source kept", "–" if kept is None else f"{kept:.0f} %", None, "Held-out source mIoU now over before.")
@@ -110,16 +116,20 @@ def _numbers(run: Run) -> None:
         ):
             value, start = after.get(name), before.get(name)
             if value is not None:
-                _metric(title, f"{value:.2f}", f"{value - start:+.2f}", text, "off")
+                _metric(title, f"{value:.2f}", _change(None if start is None else value - start, 2), text, "off")
     if after.get("suggestion"):
         st.info(escape(after["suggestion"]))
+
+
+def _change(by: float | None, digits: int) -> str | None:
+    return None if by is None else f"{by:+.{digits}f}"
 
 
 def _metric(title: str, value: str, delta: str | None, text: str, colour: str = "normal") -> None:
     st.metric(title, value, delta, delta_color=colour, help=text, width="content")
 
 
-def _curves(records: list[dict]) -> None:
+def _curves(records: Sequence[dict]) -> None:
     one, two = st.columns(2)
     if any(record["losses"] for record in records):
         one.plotly_chart(loss_curves(records), key="run_losses", config=PLAIN)
@@ -142,3 +152,13 @@ def _pictures(run: Run) -> None:
             column.image(picture, width="stretch")
     for trace in read_traces(run, newest):
         st.text(f"Pinned pixel at step {newest}: {trace['text']}")
+
+
+def render_unreadable(run: Run, fault: str) -> None:
+    """A run that cannot be shown: why, and the way to be rid of it."""
+    st.subheader(f"Run {run.id[4:13]} cannot be read", anchor=False)
+    st.error(escape(fault))
+    with st.popover("Delete …"):
+        st.markdown("Its folder goes with its checkpoints and its log.")
+        if st.button("Delete this run", key="run_delete", type="primary") and attempt(lambda: runs.delete(run)):
+            st.rerun()

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,7 +17,9 @@ from pca_core.runs import Run, RunStore, Supervisor
 from pca_core.runs.summary import SCORED_ON_LABELS, MethodSummary, RunSummary, compare, find_differences, summarise_run
 
 HEALTH = ("entropy", "class_balance", "snd", "rate", "coverage")
+UNREADABLE = "unreadable"  # a state of the list alone
 WATCH_SECONDS = 0.5
+_NOTHING_KNOWN = dict.fromkeys(field.name for field in fields(RunSummary)) | {"gain": None, "queue_position": None}
 
 
 def add_parser(subparsers) -> None:
@@ -29,6 +32,7 @@ def add_parser(subparsers) -> None:
         ("cancel", "stop after the step that is under way, by force where that does not come"),
         ("pause", "save the state and free the device"),
         ("resume", "go on from the newest checkpoint, here until it is done"),
+        ("delete", "remove a run that is not at work, also one that cannot be read"),
         ("compare", "side by side, with the controls and the spread over seeds"),
     ):
         added = actions.add_parser(action, help=text, parents=[_shared()])
@@ -52,8 +56,8 @@ def _shared() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     store = RunStore(arguments.state)
     supervisor = Supervisor(store)
-    action = {"list": _list, "show": _show, "compare": _compare, "resume": _resume}.get(arguments.action, _stop)
-    return action(arguments, store, supervisor)
+    actions = {"list": _list, "show": _show, "compare": _compare, "resume": _resume, "delete": _delete}
+    return actions.get(arguments.action, _stop)(arguments, store, supervisor)
 
 
 def find(store: RunStore, text: str) -> Run:
@@ -69,8 +73,12 @@ def _list(arguments: argparse.Namespace, store: RunStore, supervisor: Supervisor
         [one.run_id, _state(one, place), one.method, one.seed, one.steps, _change(one.target_before, one.target_after), one.name]
         for one, place in rows
     ]
-    text = _table([head, *cells]) if rows else "No runs yet. Start one with cyclelens adapt, or in the app."
-    common.emit(arguments.json, [{**one.to_dict(), "queue_position": place} for one, place in rows], text)
+    others = store.list_unreadable()
+    parts = [_table([head, *cells])] if rows else []
+    parts += [_table([[one.id, UNREADABLE, fault] for one, fault in others])] if others else []
+    facts = [{**one.to_dict(), "queue_position": place} for one, place in rows]
+    facts += [{**_NOTHING_KNOWN, "run_id": one.id, "state": UNREADABLE, "message": fault} for one, fault in others]
+    common.emit(arguments.json, facts, "\n".join(parts) or "No runs yet. Start one with cyclelens adapt, or in the app.")
     return 0
 
 
@@ -98,6 +106,15 @@ def _show(arguments: argparse.Namespace, store: RunStore, supervisor: Supervisor
     lines += ["  The worker has been silent for a minute: it may hang. Cancel it, or wait."] if found.is_stalled else []
     lines += [SCORED_ON_LABELS] if summary.target_after is not None else []
     common.emit(arguments.json, facts, "\n".join([*lines, "", found.read_log(10)]))
+    return 0
+
+
+def _delete(arguments: argparse.Namespace, store: RunStore, supervisor: Supervisor) -> int:
+    """Of the store alone: another folder is its user's to remove."""
+    found = store.get(arguments.id)
+    supervisor.reconcile(found)
+    store.delete(found)
+    common.emit(arguments.json, {"id": found.id, "state": "deleted"}, f"{found.id} is deleted.")
     return 0
 
 

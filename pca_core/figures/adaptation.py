@@ -66,7 +66,7 @@ def draw_run(records: Sequence[dict], title: str) -> Figure:
     """Loss terms as shares of their first value, and cycle-consistency rate, coverage and mIoU over the steps.
 
     Args:
-        records: Of :meth:`pca_core.runs.Run.read_metrics`.
+        records: ``points`` of a :class:`~pca_core.runs.digest.Digest`, at least one.
         title: Method and seed.
     """
     figure = new_figure(WIDTHS["double"], 2.4, f"{title}, {records[-1]['step']} steps. Dotted: coverage. {SCORED_ON_LABELS}")

@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from pca_core.runs.json_files import read_object
 from pca_core.storage import sync_folder
 
 MANIFEST = "MANIFEST.json"
 KEPT = 2
 _UNFINISHED = ".writing-"
-_NAME = re.compile(r"step-(\d{6,})")
+_NAME = re.compile(r"step-([0-9]{6,18})")
 
 
 def publish(folder: Path, step: int, write: Callable[[Path], None], kept: int = KEPT) -> Path:
@@ -57,17 +58,17 @@ def publish(folder: Path, step: int, write: Callable[[Path], None], kept: int = 
 
 def find_valid(folder: Path) -> list[Path]:
     """Complete checkpoints, the newest last; whatever does not match its manifest is not among them."""
-    return [path for path in _published(folder) if is_valid(path)]
+    return [path for path in list_steps(folder) if is_valid(path)]
 
 
 def find_newest(folder: Path) -> Path | None:
     """The newest complete checkpoint; older ones are only read when it is broken."""
-    return next((path for path in reversed(_published(folder)) if is_valid(path)), None)
+    return next((path for path in reversed(list_steps(folder)) if is_valid(path)), None)
 
 
 def find_listed(folder: Path) -> Path | None:
     """The newest checkpoint by its name alone, to show; its files are not hashed, which takes a while for large nets."""
-    return next((path for path in reversed(_published(folder)) if (path / MANIFEST).is_file()), None)
+    return next((path for path in reversed(list_steps(folder)) if (path / MANIFEST).is_file()), None)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -77,7 +78,7 @@ def step_of(checkpoint: Path) -> int:
 def is_valid(checkpoint: Path) -> bool:
     """Whether every file that the manifest lists is there with its size and hash."""
     try:
-        files = json.loads((checkpoint / MANIFEST).read_bytes())["files"]
+        files = read_object(checkpoint / MANIFEST)["files"]
         return bool(files) and all(_describe(checkpoint / name, sync=False) == facts for name, facts in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -89,15 +90,18 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _published(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+def list_steps(folder: Path) -> list[Path]:
+    """Folders called after a step in order, whatever they hold; none where the folder is gone."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
         return []
-    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=step_of)
+    return sorted((folder / name for name in names if _NAME.fullmatch(name)), key=step_of)
 
 
 def _forget(folder: Path, kept: int) -> None:
     """Keep the newest ``kept``; broken ones among them do not count, and none goes before enough valid ones stand."""
-    published = _published(folder)
+    published = list_steps(folder)
     valid = find_valid(folder)
     for path in published:
         if path not in valid[-kept:] and len(valid) >= kept:

@@ -32,7 +32,7 @@ def trace_losses(records: Sequence[dict[str, Any]]) -> list[Curve]:
     """The terms of the objective but smoothing, which begins below zero: a share of that would go up where it goes down.
 
     Args:
-        records: Of :meth:`pca_core.runs.Run.read_metrics`.
+        records: ``points`` of a :class:`~pca_core.runs.digest.Digest`.
     """
     names = [name for name in TERM_NAMES if not name.endswith("smoothing")]
     return _trace(records, "loss", names, lambda record, name: record["losses"].get(name))

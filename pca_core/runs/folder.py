@@ -18,16 +18,18 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from pca_core.checks import InputError
-from pca_core.runs import checkpoints, waiting
+from pca_core.adaptation import METHODS
+from pca_core.checks import InputError, shorten
+from pca_core.runs import checkpoints, logs, records, waiting
+from pca_core.runs.json_files import read_object
 from pca_core.runs.request import RunRequest
 from pca_core.runs.status import AT_WORK, RunStatus
-from pca_core.storage import write_atomic
+from pca_core.storage import write_atomic, write_atomic_parts
 
 STALLED_AFTER = 60.0  # seconds without a heartbeat
-LOG_BYTES = 256 * 2**10
 RESERVE_BYTES = 64 * 2**10
-WRITTEN = ("inputs.json", "status.json", "metrics.jsonl", "heartbeat", "adapted.safetensors")  # by the worker, at once each
+# By the worker, at once each.
+WRITTEN = ("inputs.json", "status.json", "child.json", "metrics.jsonl", "heartbeat", "adapted.safetensors")
 
 
 class Run:
@@ -52,7 +54,7 @@ class Run:
             InputError: ``RUN_NOT_FOUND`` or ``RUN_BROKEN``.
         """
         try:
-            return json.loads((self.folder / "run.json").read_bytes())
+            return read_object(self.folder / "run.json")
         except FileNotFoundError:
             raise InputError("RUN_NOT_FOUND", f"There is no run in {self.folder.name}. List runs with cyclelens runs.") from None
         except (OSError, ValueError):
@@ -60,91 +62,87 @@ class Run:
 
     @cached_property
     def request(self) -> RunRequest:
+        """What it is asked to do.
+
+        Raises:
+            InputError: ``RUN_NOT_FOUND`` or ``RUN_BROKEN``, which a run of a version with other knobs is here too.
+        """
+        facts = self.facts
         try:
-            return RunRequest.from_dict(self.facts["request"])
-        except (KeyError, ValueError) as error:
-            raise InputError("RUN_BROKEN", f"The request of run {self.id} cannot be used ({error}). Start it anew.") from None
+            request = RunRequest.from_dict(facts["request"])
+            if request.config.method not in METHODS:
+                raise ValueError(f"there is no method {shorten(request.config.method, 40)!r}")
+        except (KeyError, ValueError, RecursionError) as error:
+            told = "it is missing" if isinstance(error, KeyError) else shorten(error)
+            raise InputError("RUN_BROKEN", f"The request of run {self.id} cannot be used ({told}). Start it anew.") from None
+        return request
 
     @property
     def is_there(self) -> bool:
         return waiting.is_there(self.folder)
 
     @property
-    def is_readable(self) -> bool:
-        """Whether its description can be used here: not when it is damaged, or of a version with other knobs."""
+    def fault(self) -> str | None:
+        """A sentence on why its description cannot be used here, or None when it can."""
         try:
-            return self.request is not None
-        except InputError:
-            return False
+            self.request  # noqa: B018 (asked whether it can be)
+        except InputError as error:
+            return str(error)
+        return None
 
     def read_status(self) -> RunStatus:
         """Where it stands, as last written; see :meth:`is_alive`."""
         try:
-            return RunStatus(**json.loads((self.folder / "status.json").read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return RunStatus.from_dict(read_object(self.folder / "status.json"))
+        except (OSError, ValueError):
             return RunStatus(state="interrupted", message="The status of this run cannot be read.")
 
     def write_status(self, **changes: object) -> RunStatus:
         """Replace what changed, atomically; only the worker, or whoever holds its lock, may call this."""
         status = replace(self.read_status(), **changes)
-        self._replace("status.json", json.dumps(asdict(status), indent=1).encode())
+        self._replace("status.json", (json.dumps(asdict(status), indent=1).encode(),))
         return status
 
-    def _replace(self, name: str, data: bytes) -> None:
+    def _replace(self, name: str, parts: Iterable[bytes]) -> None:
         """Write a file anew; FileNotFoundError when the run was deleted, whose folder must not come back."""
         if not self.is_there:
             raise FileNotFoundError(errno.ENOENT, "The run was deleted", str(self.folder))
-        write_atomic(self.folder / name, data, makes_folder=False)
+        write_atomic_parts(self.folder / name, parts, makes_folder=False)
 
     # What a worker reports
 
+    @property
+    def metrics_path(self) -> Path:
+        """See :mod:`~pca_core.runs.records`."""
+        return self.folder / "metrics.jsonl"
+
     def append_metrics(self, record: dict[str, Any]) -> None:
         """One line per step; a line torn by a kill is dropped when it is read."""
-        with (self.folder / "metrics.jsonl").open("ab") as file:
-            file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        with self.metrics_path.open("ab") as file:
+            file.write(records.encode(record))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Records of all steps in order; what cannot be read is left out."""
-        try:
-            lines = (self.folder / "metrics.jsonl").read_bytes().split(b"\n")
-        except OSError:
-            return []
-        return [record for line in lines if (record := _parse(line)) is not None]
+        """All of them, which takes a while for a long run: see :mod:`~pca_core.runs.digest` for who looks often."""
+        return records.read_records(self.metrics_path)
 
     def drop_metrics_after(self, step: int) -> None:
         """Forget steps that a resume will take again."""
-        kept = [record for record in self.read_metrics() if record["step"] <= step]
-        lines = b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in kept)
-        self._replace("metrics.jsonl", lines)
+        self._replace("metrics.jsonl", records.read_until(self.metrics_path, step))
 
     def log(self, text: str) -> None:
         """Append lines; see :meth:`cap_log`."""
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with (self.folder / "log.txt").open("ab") as file:
-            file.write(f"{stamp} {text}\n".encode(errors="replace"))
-        self.cap_log()
+        logs.append(self.folder / "log.txt", text)
 
     def cap_log(self) -> None:
-        """Drop the older half of a log that has grown too long, in place: what the worker prints goes to the open file."""
-        path = self.folder / "log.txt"
-        if path.exists() and path.stat().st_size > LOG_BYTES:
-            with path.open("r+b") as file:
-                file.seek(-LOG_BYTES // 2, 2)
-                tail = file.read().split(b"\n", 1)[-1]
-                file.seek(0)
-                file.write(tail)
-                file.truncate()
+        """Keep the log from growing without end: libraries print to it too."""
+        logs.cap(self.folder / "log.txt")
 
     def read_log(self, lines: int = 40) -> str:
-        try:
-            text = (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+        return logs.read_end(self.folder / "log.txt", lines)
 
     def beat(self) -> None:
         """Say that the worker is alive. The monotonic clock is the machine's: no change of the date moves it."""
-        self._replace("heartbeat", str(time.monotonic()).encode())
+        self._replace("heartbeat", (str(time.monotonic()).encode(),))
 
     @property
     def seconds_since_beat(self) -> float | None:
@@ -181,7 +179,7 @@ class Run:
         (self.folder / "reserve").unlink(missing_ok=True)
 
     def raise_flag(self, name: Literal["cancel", "pause"]) -> None:
-        self._replace(name, str(time.monotonic()).encode())
+        self._replace(name, (str(time.monotonic()).encode(),))
 
     def lower_flags(self) -> None:
         for name in ("cancel", "pause"):
@@ -229,9 +227,7 @@ class Run:
 
     def previews(self) -> dict[int, Path]:
         """Step -> folder with class maps ``0.png`` … (uint8 ids) and ``traces.json``."""
-        folder = self.folder / "previews"
-        found = folder.glob("step-*") if folder.is_dir() else ()
-        return {checkpoints.step_of(path): path for path in sorted(found)}
+        return {checkpoints.step_of(path): path for path in checkpoints.list_steps(self.folder / "previews")}
 
 
 def create_folder(folder: Path, request: RunRequest, facts: dict[str, Any]) -> Run:
@@ -243,15 +239,3 @@ def create_folder(folder: Path, request: RunRequest, facts: dict[str, Any]) -> R
     status = RunStatus(created=time.time(), asked=time.monotonic(), num_steps=request.config.steps)
     write_atomic(folder / "status.json", json.dumps(asdict(status), indent=1).encode())
     return run
-
-
-def newest_first(runs: Iterable[Run]) -> list[Run]:
-    return sorted(runs, key=lambda run: (run.read_status().created, run.id), reverse=True)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-        return record if isinstance(record, dict) and "step" in record else None
-    except ValueError:
-        return None

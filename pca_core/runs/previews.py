@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pca_core.association import PairAnalysis, describe_trace, explain_pixel
+from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png, fit_short_side, read_image, read_label, resize_image, resize_label
 from pca_core.inference import make_pair, predict, segment
 from pca_core.models import Checkpoint
@@ -83,18 +85,31 @@ class Previewer:
 
 
 def read_pictures(run: Run, step: int, space: LabelSpace, opacity: float = 0.65) -> list[np.ndarray]:
-    """The pinned target images with the classes that were predicted at ``step``: (h, w, 3) uint8 RGB each."""
+    """The pinned target images with the classes that were predicted at ``step``: (h, w, 3) uint8 RGB each.
+
+    What is damaged, or thinned out or deleted this moment, is left out.
+    """
     folders = run.previews()
+    if 0 not in folders or step not in folders:
+        return []
     pictures = []
-    for path in sorted((folders[step]).glob("[0-9].png")):
-        image = read_image(folders[0] / f"image-{path.stem}.png")
-        pictures.append(overlay_classes(image, read_label(path, space).ids, space, opacity))
+    for path in sorted(folders[step].glob("[0-9].png")):
+        with suppress(InputError):
+            image = read_image(folders[0] / f"image-{path.stem}.png")
+            label = read_label(path, space, size=image.shape[:2])
+            pictures.append(overlay_classes(image, label.ids, space, opacity))
     return pictures
 
 
 def read_traces(run: Run, step: int) -> list[dict[str, Any]]:
     """What became of the pinned pixels at ``step``; empty when nothing is pinned or the file is gone."""
     try:
-        return json.loads((run.previews()[step] / "traces.json").read_bytes())
-    except (KeyError, OSError, ValueError):
+        traces = json.loads((run.previews()[step] / "traces.json").read_bytes())
+    except (KeyError, OSError, ValueError, RecursionError):
         return []
+    return [trace for trace in traces if _is_trace(trace)] if isinstance(traces, list) else []
+
+
+def _is_trace(value: object) -> bool:
+    """Whether it tells of a pixel, in a sentence at least."""
+    return isinstance(value, dict) and isinstance(value.get("text"), str)

@@ -49,7 +49,7 @@ def beating(run: Run) -> Iterator[None]:
                     _thread.interrupt_main(signal.SIGTERM)  # does nothing where nobody handles it
                     return
                 run.beat()
-                run.cap_log()  # libraries print to it too
+                run.cap_log()
             ended.wait(BEAT_SECONDS)
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)

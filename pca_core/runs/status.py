@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from pca_core.adaptation.config import read_strictly
 
 State = Literal["queued", "starting", "running", "stopping", "done", "cancelled", "paused", "failed", "interrupted"]
 ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
 AT_WORK: tuple[State, ...] = ("starting", "running", "stopping")
 RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Seconds = Annotated[float, Field(ge=0, lt=1e15)]  # NaN is refused too
+ProcessId = Annotated[int, Field(gt=0, lt=2**31)]  # 0 and less mean whole groups of processes to the system
 
 
 @dataclass(frozen=True)
@@ -28,17 +36,28 @@ class RunStatus:
     """
 
     state: State = "queued"
-    step: int = 0
-    num_steps: int = 0
+    step: Count = 0
+    num_steps: Count = 0
     code: str | None = None
     message: str = ""
     device: str | None = None
-    pid: int | None = None
-    pid_started: float | None = None
-    created: float = 0.0
-    started: float | None = None
-    finished: float | None = None
-    asked: float | None = None
+    pid: ProcessId | None = None
+    pid_started: Seconds | None = None
+    created: Seconds = 0.0
+    started: Seconds | None = None
+    finished: Seconds | None = None
+    asked: Seconds | None = None
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunStatus:
+        """What a file holds, in which nothing is taken for something else.
+
+        Raises:
+            ValueError: Naming the first field that is unknown or has a value that no worker writes.
+        """
+        return read_strictly(_ADAPTER, values, "the status")
 
     @property
     def is_active(self) -> bool:
@@ -47,3 +66,6 @@ class RunStatus:
     @property
     def is_resumable(self) -> bool:
         return self.state in RESUMABLE
+
+
+_ADAPTER = TypeAdapter(RunStatus)

@@ -22,7 +22,7 @@ from pca_core.checks import InputError, shorten
 from pca_core.device import name_processor
 from pca_core.runs.claims import gone
 from pca_core.runs.faults import telling_disk
-from pca_core.runs.folder import Run, create_folder, newest_first
+from pca_core.runs.folder import Run, create_folder
 from pca_core.runs.request import RunRequest
 from pca_core.storage import check_writable, sync_folder
 
@@ -128,7 +128,12 @@ class RunStore:
 
     def list(self) -> list[Run]:
         """All runs that can be read, the newest first: one of another version, or a damaged one, must not hide the others."""
-        return newest_first(run for run in map(Run, self._folders()) if run.is_readable)
+        return sorted((run for run in map(Run, self._folders()) if run.fault is None), key=_age_order, reverse=True)
+
+    def list_unreadable(self) -> list[tuple[Run, str]]:
+        """The others, each with a sentence on why: for :meth:`delete`."""
+        runs = sorted(map(Run, self._folders()), key=lambda run: run.id, reverse=True)
+        return [(run, fault) for run in runs if (fault := run.fault) is not None and run.folder.is_dir()]
 
     def _folders(self) -> list[Path]:
         try:
@@ -151,6 +156,15 @@ class RunStore:
             except FileNotFoundError:
                 raise gone(run) from None
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _age_order(run: Run) -> tuple[float, str]:
+    """When it was created; by its name where its status does not say so."""
+    created = run.read_status().created
+    if not created:
+        with suppress(ValueError, OverflowError):
+            created = time.mktime(time.strptime(run.id[:15], "%Y%m%d-%H%M%S"))
+    return created, run.id
 
 
 def describe_environment() -> dict[str, object]:

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pca_core.adaptation import CONTROLS, METHODS, config_to_dict
+from pca_core.runs.digest import Digest, read_digest
 from pca_core.runs.folder import Run
+from pca_core.runs.status import RunStatus
 
 SCORED_ON_LABELS = "Scored on labels that were not used for training or selection."
 
@@ -84,11 +86,15 @@ class MethodSummary:
         return {**asdict(self), "mean": self.mean, **extremes}
 
 
-def summarise_run(run: Run) -> RunSummary:
-    """Read what a run reported, finished or not."""
-    request, status, records = run.request, run.read_status(), run.read_metrics()
-    looks = [record for record in records if record.get("health")]
-    first, last = (looks[0], looks[-1]) if looks else ({}, {})
+def summarise_run(run: Run, digest: Digest | None = None) -> RunSummary:
+    """What a run reported, finished or not.
+
+    Args:
+        run: Any that can be read.
+        digest: Of what it reported; None reads it.
+    """
+    request, status, digest = run.request, run.read_status(), digest or read_digest(run)
+    first, last = digest.first or {}, digest.last or {}
     return RunSummary(
         run.id,
         request.name,
@@ -102,7 +108,7 @@ def summarise_run(run: Run) -> RunSummary:
         _miou(last, "source"),
         first.get("health"),
         last.get("health"),
-        sum(record.get("seconds") or 0.0 for record in records),
+        digest.seconds,
     )
 
 
@@ -193,24 +199,15 @@ def _mean(values: Sequence[float]) -> float | None:
     return statistics.mean(values) if values else None
 
 
-def _miou(record: dict[str, Any], domain: str) -> float | None:
-    return ((record.get("scores") or {}).get(domain) or {}).get("miou")
+def _miou(point: dict[str, Any], domain: str) -> float | None:
+    return point.get("scores", {}).get(domain, {}).get("miou")
 
 
-def seconds_left(run: Run) -> float | None:
+def seconds_left(status: RunStatus, digest: Digest) -> float | None:
     """An estimate from the pace of the last steps, evaluations included; None before there is a pace."""
-    status = run.read_status()
-    times = [record["time"] for record in run.read_metrics()[-20:] if "time" in record]
-    if status.state != "running" or len(times) < 2:
+    if status.state != "running" or digest.seconds_per_step is None:
         return None
-    return max(0.0, (times[-1] - times[0]) / (len(times) - 1)) * (status.num_steps - status.step)
-
-
-def thin(records: Sequence[dict[str, Any]], most: int = 300) -> list[dict[str, Any]]:
-    """Evenly chosen records for a curve; those with an evaluation always, the last one too."""
-    every = max(1, len(records) // most)
-    last = len(records) - 1
-    return [record for place, record in enumerate(records) if place % every == 0 or place == last or record.get("health")]
+    return digest.seconds_per_step * max(0, status.num_steps - status.step)
 
 
 def relative_to_first(values: Sequence[float]) -> list[float]:

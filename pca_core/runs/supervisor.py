@@ -29,6 +29,7 @@ GRACE_SECONDS = 10.0  # from the flag to SIGTERM, and from there to SIGKILL
 LOST = "The worker ended before the run did. Resume to go on from the newest checkpoint."
 KILLED = "The worker did not stop by itself and was ended. Resume to go on from the newest checkpoint."
 _CHILDREN: dict[Path, subprocess.Popen] = {}  # a child lives as long as this end of its standard input is open
+_CHILDREN_LOCK = threading.Lock()
 
 
 class Supervisor:
@@ -83,9 +84,10 @@ class Supervisor:
         with writing(run):
             log = (run.folder / "log.txt").open("ab")
         with log:
-            child = _CHILDREN[run.folder] = subprocess.Popen(
+            child = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=waiting.child_environment()
             )
+        _keep(run.folder, child)
         waiting.write_child(run.folder, child.pid)
 
     def cancel(self, run: Run) -> None:
@@ -129,7 +131,7 @@ class Supervisor:
 
         Call it whenever a run is looked at.
         """
-        self._reap(run)
+        _reap()
         status = run.read_status()
         if not status.is_active:
             return status
@@ -143,7 +145,7 @@ class Supervisor:
     def _interrupt(self, run: Run) -> RunStatus:
         """Mark a run whose worker is gone, under its lock so that a worker that starts this moment is not overwritten."""
         with suppress(InputError, OSError), claim(run, 0.2):  # not when it has come alive, or nothing can be written here
-            if run.read_status().is_active:
+            if run.read_status().is_active and not _is_about_to_start(run):  # queued again since it was looked at
                 is_cancelled = run.has_flag("cancel")
                 run.write_status(
                     state="cancelled" if is_cancelled else "interrupted",
@@ -158,29 +160,43 @@ class Supervisor:
     def _enforce(self, run: Run, status: RunStatus) -> None:
         """A worker that has not heeded its flag: SIGTERM after ten seconds, SIGKILL after twenty."""
         age = run.flag_age("cancel")
-        if age is None or age < GRACE_SECONDS or status.pid is None:
+        if age is None or age < GRACE_SECONDS or status.pid is None or status.pid_started is None:
             return
         if waiting.start_ticks(status.pid) != status.pid_started:
             return  # the number belongs to another process now
         with suppress(OSError):
             os.kill(status.pid, signal.SIGTERM if age < 2 * GRACE_SECONDS else signal.SIGKILL)
 
-    def _reap(self, run: Run) -> None:
-        child = _CHILDREN.get(run.folder)
-        if child is not None and child.poll() is not None:
-            child.stdin.close()
-            _CHILDREN.pop(run.folder, None)  # another thread may have come first
-
     def reconcile_all(self) -> list[tuple[Run, RunStatus]]:
-        """All runs with their status, the newest first."""
-        return [(run, self.reconcile(run)) for run in self.store.list()]
+        """All runs that can be read with their status, the newest first; :meth:`RunStore.list_unreadable` has the others."""
+        _reap()
+        found = [(run, self.reconcile(run)) for run in self.store.list()]
+        return [(run, status) for run, status in found if run.is_there]  # some may be deleted meanwhile
 
     def queue_position(self, run: Run) -> int | None:
         """How many runs stand before it in the queue of its device, the one at work included; None when it does not wait."""
-        if run.read_status().state != "queued":
+        if run.read_status().state != "queued" or run.fault is not None:
             return None
         device = run.request.device
         return waiting.count_before(run.folder, self.store.folder, device) + _is_device_held(self.store, device)
+
+
+def _keep(folder: Path, child: subprocess.Popen) -> None:
+    """Hold on to a child, in place of an earlier one of the same run, which has ended."""
+    with _CHILDREN_LOCK:
+        earlier, _CHILDREN[folder] = _CHILDREN.get(folder), child
+    if earlier is not None:
+        earlier.stdin.close()
+        earlier.poll()
+
+
+def _reap() -> None:
+    """Ask children that have ended how, so that none stays a zombie, be its run deleted; no other child is touched."""
+    with _CHILDREN_LOCK:
+        for folder, child in list(_CHILDREN.items()):
+            if child.poll() is not None:
+                _CHILDREN.pop(folder, None)
+                child.stdin.close()
 
 
 def _is_device_held(store: RunStore, device: str) -> bool:
@@ -190,10 +206,11 @@ def _is_device_held(store: RunStore, device: str) -> bool:
 
 def _is_about_to_start(run: Run) -> bool:
     """Whether a child was started for the run and may not have taken its lock yet."""
-    child = _CHILDREN.get(run.folder)
-    if child is not None:
-        return child.poll() is None
-    status = run.read_status()
+    with _CHILDREN_LOCK:
+        child = _CHILDREN.get(run.folder)
+    if child is not None and child.poll() is None:
+        return True
+    status = run.read_status()  # of a child that has ended: another may be started this moment
     return status.state == "queued" and waiting.is_about_to_start(run.folder, status.asked, status.pid)
 
 

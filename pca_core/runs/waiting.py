@@ -1,14 +1,14 @@
 """A worker that waits for its turn, started by path: ``python waiting.py RUNFOLDER STATE [WORK]``.
 
-Torch is loaded only once the device is free, so that a long queue costs little memory. Until then this file uses filelock and
-the standard library alone. It ends with the process that started it: its standard input reaches its end then.
+Torch is loaded only once the device is free, so that a long queue costs little memory. Until then this file uses filelock, its
+neighbour :mod:`~pca_core.runs.json_files` and the standard library alone. It ends with the process that started it: its standard
+input reaches its end then.
 """
 
 from __future__ import annotations
 
 import fcntl
 import importlib
-import json
 import os
 import re
 import sys
@@ -16,8 +16,14 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+
+if __package__:
+    from pca_core.runs.json_files import read_object, replace_object
+else:
+    from json_files import read_object, replace_object  # by its path, as this file: its package would load torch
 
 POLL_SECONDS = 0.15
 MOST_POLL_SECONDS = 1.5
@@ -44,13 +50,16 @@ def main(folder: str, state: str, work: str = WORK) -> int:
         own.acquire(timeout=OWN_SECONDS)  # others only ever take it for a moment
     except Timeout:
         return 3  # someone works on this run already
-    if json.loads((run / "status.json").read_bytes())["state"] != "queued":
-        return 3  # and has finished meanwhile
-    _write_status(run, **identify_process())  # from here on it can be made to end
-    device = json.loads((run / "run.json").read_bytes())["request"]["device"]
-    lock = _wait_for_turn(run, Path(state), device)
-    if lock is None:
-        return _cancel(run) if is_there(run) else 3
+    status, device = _read_status(run), read_device(run)
+    if status is None or status["state"] != "queued" or device is None:
+        return 3  # it has finished meanwhile, or is damaged, which whoever looks at it is told
+    try:
+        _write_status(run, **identify_process())  # from here on it can be made to end
+        lock = _wait_for_turn(run, Path(state), device)
+        if lock is None:
+            return _cancel(run) if is_there(run) else 3
+    except FileNotFoundError:
+        return 3  # deleted this moment
     try:
         (run / "heartbeat").write_text(str(time.monotonic()))  # an old one would look like silence while torch is loaded
         _write_status(run, state="starting")
@@ -104,8 +113,14 @@ def lock_name(device: str) -> str:
 
 
 def count_before(run: Path, runs: Path, device: str) -> int:
-    """How many earlier runs of a device still wait; the device's lock, not this, keeps two from running."""
-    own = json.loads((run / "status.json").read_bytes()).get("asked") or 0.0, run.name
+    """How many earlier runs of a device still wait; the device's lock, not this, keeps two from running.
+
+    None is before a run that was deleted or whose status is damaged.
+    """
+    status = _read_status(run)
+    if status is None:
+        return 0
+    own = status["asked"] or 0.0, run.name
     return sum(other < own for other in waiting_orders(runs, device))
 
 
@@ -113,14 +128,11 @@ def waiting_orders(runs: Path, device: str) -> list[tuple[float, str]]:
     """(asked, id) of the runs that wait for a device, in order."""
     found = []
     for path in runs.glob("*-*"):
-        try:
-            status = json.loads((path / "status.json").read_bytes())
-            is_waiting = status["state"] == "queued" and read_device(path) == device
-            asked = status.get("asked")
-            if is_waiting and (is_held(path / "worker.lock") or is_about_to_start(path, asked, status["pid"])):
-                found.append((asked or 0.0, path.name))
-        except (OSError, ValueError, KeyError, TypeError):
+        status = _read_status(path)
+        if status is None or status["state"] != "queued" or read_device(path) != device:
             continue
+        if is_held(path / "worker.lock") or is_about_to_start(path, status["asked"], status["pid"]):
+            found.append((status["asked"] or 0.0, path.name))
     return sorted(found)
 
 
@@ -133,24 +145,37 @@ def is_about_to_start(run: Path, asked: float | None, pid: int | None) -> bool:
     if pid is not None or asked is None or not 0 <= time.monotonic() - asked < STARTING_SECONDS:
         return False
     try:
-        child = json.loads((run / CHILD).read_bytes())
+        child = read_object(run / CHILD)
         return child["pid_started"] is not None and start_ticks(child["pid"]) == child["pid_started"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError):
         return True  # not started yet, or this very moment
 
 
 def write_child(run: Path, pid: int) -> None:
     """Tell which process was started for a run, for :func:`is_about_to_start`."""
     with suppress(OSError):  # it may have been done and deleted since
-        (run / CHILD).write_text(json.dumps(identify_process(pid)))
+        replace_object(run / CHILD, identify_process(pid))
 
 
 def read_device(run: Path) -> str | None:
     """The device that a run asked for; None when its description cannot be read."""
     try:
-        return json.loads((run / "run.json").read_bytes())["request"]["device"]
-    except (OSError, ValueError, KeyError, TypeError):
+        device = read_object(run / "run.json")["request"]["device"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
+    return device if isinstance(device, str) else None
+
+
+def _read_status(run: Path) -> dict[str, Any] | None:
+    """``state``, ``asked`` and ``pid`` as far as they can be used; None when there is none that can."""
+    try:
+        status = read_object(run / "status.json")
+    except (OSError, ValueError):
+        return None
+    state, asked, pid = (status.get(name) for name in ("state", "asked", "pid"))
+    is_time = asked is None or (type(asked) in (int, float) and 0 <= asked < float("inf"))  # NaN is not
+    is_process = pid is None or (type(pid) is int and pid > 0)
+    return {"state": state, "asked": asked, "pid": pid} if is_time and is_process else None
 
 
 def is_held(lock: Path) -> bool:
@@ -188,10 +213,7 @@ def start_ticks(pid: int) -> int | None:
 
 def _write_status(run: Path, **changes: object) -> None:
     """Replace what changed; only the holder of the run's lock may do so."""
-    status = json.loads((run / "status.json").read_bytes()) | changes
-    temporary = run / ".status.json"
-    temporary.write_text(json.dumps(status))
-    os.replace(temporary, run / "status.json")
+    replace_object(run / "status.json", read_object(run / "status.json") | changes)
 
 
 def _cancel(run: Path) -> int:

@@ -15,8 +15,10 @@ from pca_core.data import FolderDataset, content_hash
 from pca_core.device import pick_device
 from pca_core.models import Checkpoint, load_checkpoint, save_checkpoint
 from pca_core.runs import checkpoints
+from pca_core.runs.digest import read_digest
 from pca_core.runs.faults import explain, is_disk_full
 from pca_core.runs.folder import Run
+from pca_core.runs.json_files import read_object
 from pca_core.runs.previews import Previewer
 from pca_core.runs.request import RunRequest
 from pca_core.runs.signals import DELETED, Stopped, asked_to_stop, beating, heed, interrupts_pause, stop_signals
@@ -69,8 +71,9 @@ def _end(run: Run, end: dict[str, str | None]) -> str:
     run.free_reserve()
     with suppress(OSError):
         run.log(f"{end['state']} {end['message']}".strip())
-    taken = [record["step"] for record in run.read_metrics()[-1:]] or [run.read_status().step]
-    run.write_status(**end, step=taken[0], finished=time.time(), pid=None, pid_started=None)
+    taken = read_digest(run).step
+    step = run.read_status().step if taken is None else taken
+    run.write_status(**end, step=step, finished=time.time(), pid=None, pid_started=None)
     run.lower_flags()  # last: whoever is killed before has not forgotten that it was cancelled
     return end["state"]
 
@@ -174,7 +177,7 @@ def _check_inputs(run: Run, source: FolderDataset, target: FolderDataset) -> Non
     """Keep hashes of what a run reads at its first start; once there is a checkpoint they must stay the same.
 
     Raises:
-        InputError: ``RUN_INPUTS_CHANGED``.
+        InputError: ``RUN_INPUTS_CHANGED`` or ``RUN_BROKEN``.
     """
     path = run.folder / "inputs.json"
     found = {
@@ -185,7 +188,10 @@ def _check_inputs(run: Run, source: FolderDataset, target: FolderDataset) -> Non
     if not path.exists() or checkpoints.find_newest(run.checkpoints_folder) is None:
         write_atomic(path, json.dumps(found, indent=1).encode(), makes_folder=False)
         return
-    kept = json.loads(path.read_bytes())
+    try:
+        kept = read_object(path)
+    except ValueError:
+        raise InputError("RUN_BROKEN", f"What run {run.id} began with cannot be read. Start it anew.") from None
     changed = [name for name, value in found.items() if kept.get(name) != value]
     if changed:
         raise InputError(

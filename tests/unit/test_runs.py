@@ -13,11 +13,12 @@ from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png
 from pca_core.models import save_checkpoint
 from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute, previews
+from pca_core.runs.digest import read_digest
 from pca_core.runs.folder import create_folder
 from pca_core.runs.preflight import check, check_in_child
 from pca_core.runs.previews import read_pictures, read_traces
 from pca_core.runs.store import describe_environment
-from pca_core.runs.summary import relative_to_first, seconds_left, thin
+from pca_core.runs.summary import relative_to_first, seconds_left
 from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains
 
 
@@ -164,17 +165,13 @@ def test_mixed_sizes_are_noticed(request_):
     assert any("2 sizes" in sentence for sentence in check(replace(request_, scored_target=None)).notices)
 
 
-def test_time_left_and_thin_curves(tmp_path, request_):
+def test_time_left_and_shares_of_the_first_value(tmp_path, request_):
     run = make_run(tmp_path / "run", request_)
-    assert seconds_left(run) is None
+    assert seconds_left(run.read_status(), read_digest(run)) is None
     for step in range(1, 5):
         run.append_metrics({"step": step, "time": 100.0 + 3 * step})
-    run.write_status(state="running", step=4, num_steps=14)
-    assert seconds_left(run) == 30
-    records = [{"step": step, "health": {"x": 1} if step == 7 else None} for step in range(1000)]
-    thinned = [record["step"] for record in thin(records, 100)]
-    assert {0, 7, 10, 999} <= set(thinned)
-    assert len(thinned) < 105
+    assert seconds_left(run.write_status(state="running", step=4, num_steps=14), read_digest(run)) == 30
+    assert seconds_left(run.write_status(step=15), read_digest(run)) == 0
     assert relative_to_first([2.0, 1.0, -4.0]) == [1, 0.5, -2]
     assert relative_to_first([0.0, 1.0]) == [0, 1]
 
