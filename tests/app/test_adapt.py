@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from app.state import runs
 from pca_core.adaptation import METHODS, PRESETS
 from pca_core.checks import InputError
 from pca_core.data import LABEL_SPACES, encode_png
+from pca_core.data.streets import BUILT_IN_NET
+from pca_core.runs import Run, RunRequest, digest
 from pca_core.runs.request import DataChoice
 from pca_core.runs.supervisor import device_lock
 from tests.app.pages import open_page
@@ -121,3 +125,85 @@ def test_label_ids_of_a_folder_are_read_as_on_the_images_page(tmp_path):
     (tmp_path / "images/a.png").write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
     with pytest.raises(InputError, match="There is no id convention"):
         request.open("source", LABEL_SPACES["cityscapes-19"])
+
+
+DAMAGE = {"null": b"null", "list": b"[3]", "deep": b"[" * 200_000, "no text": b"\xff\xfe\x80", "torn": b'{"request": {'}
+
+
+def create_two(folder: Path) -> tuple[Run, Run]:
+    """A good one, begun on the built-in streets, and one to be damaged."""
+    streets = DataChoice("streets:noon"), DataChoice("streets:dusk-rain")
+    store, request = runs.get_supervisor().store, RunRequest(str(BUILT_IN_NET), *streets, device="cpu")
+    assert store.root == folder
+    good, bad = store.create(request), store.create(request)
+    for run in (good, bad):
+        run.write_status(state="interrupted", step=2)
+        run.append_metrics(
+            {"step": 0, "losses": {}, "health": {"entropy": 0.5, "rate": 0.5}, "scores": {"target": {"miou": 20.0}}}
+        )
+        run.append_metrics({"step": 2, "losses": {"cross_entropy": 0.5}, "health": {"entropy": 0.25}, "scores": {}})
+    return good, bad
+
+
+@pytest.mark.usefixtures("_no_runs")
+@pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_run_is_told_hides_no_other_and_can_be_deleted(tmp_path, content):
+    good, bad = create_two(tmp_path)
+    (bad.folder / "run.json").write_bytes(content)
+    app = open_page("adapt", run=bad.id)
+    assert not app.exception
+    assert f"The description of run {bad.id} cannot be read" in " ".join(error.value.replace("\\", "") for error in app.error)
+    labels = {item.key: item.label for item in app.button if str(item.key).startswith("run 2")}
+    assert labels.keys() == {f"run {good.id}", f"run {bad.id}"}
+    assert "cannot be read" in labels[f"run {bad.id}"]
+    assert "interrupted" in labels[f"run {good.id}"]
+    app.button(key="run_delete").click().run()
+    assert not app.exception
+    assert not bad.folder.exists()
+    assert f"run {bad.id}" not in {item.key for item in app.button}
+    app.button(key=f"run {good.id}").click().run()
+    assert not app.exception
+    assert not app.error
+    assert app.button(key="run_resume")
+    assert not open_page("compare").error
+
+
+@pytest.mark.usefixtures("_no_runs")
+@pytest.mark.parametrize("name", ["status.json", "metrics.jsonl", "heartbeat", "previews/step-000000/traces.json"])
+@pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
+def test_a_run_with_damaged_reports_is_shown_as_far_as_it_goes(tmp_path, name, content):
+    _, bad = create_two(tmp_path)
+    path = bad.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    app = open_page("adapt", run=bad.id)
+    assert not app.exception
+    assert not app.error
+    assert app.button(key="run_resume")
+
+
+@pytest.mark.usefixtures("_no_runs")
+def test_a_run_is_watched_by_what_was_added(tmp_path, monkeypatch):
+    """Whatever number of sessions draw it, and however often."""
+    run, _ = create_two(tmp_path)
+    lines, real = [], digest.parse
+    monkeypatch.setattr(digest, "parse", lambda line: lines.append(line) or real(line))
+    sessions = [open_page("adapt", run=run.id) for _ in range(2)]
+    assert len(lines) == 2
+    run.append_metrics({"step": 3, "losses": {"cross_entropy": 0.25}, "health": {"entropy": 0.125, "rate": 0.75}})
+    for app in sessions:
+        app.run()
+        assert {item.label: item.value for item in app.metric}["Entropy"] == "0.12"
+    assert len(lines) == 3
+
+
+@pytest.mark.usefixtures("_no_runs")
+def test_a_run_that_is_deleted_while_it_is_watched_says_so(tmp_path):
+    run, other = create_two(tmp_path)
+    app = open_page("adapt", run=run.id)
+    shutil.rmtree(run.folder)
+    app.run()
+    assert not app.exception
+    assert f"run {run.id}" not in {item.key for item in app.button}
+    assert f"run {other.id}" in {item.key for item in app.button}
+    assert any("Adapt the net to images" in item.value for item in app.subheader)

@@ -61,8 +61,9 @@ def test_threads_make_one_value_and_never_too_many():
 
 
 def test_folders_and_addresses_that_were_opened_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_watched_paths", lambda watched=Kept(3): watched)
-    monkeypatch.setattr(address, "_paths_by_name", lambda known=Kept(3, None): known)
+    watched, known = Kept(3), Kept(3, None)
+    monkeypatch.setattr(cache, "_watched_paths", lambda: watched)
+    monkeypatch.setattr(address, "_paths_by_name", lambda: known)
     picture = encode_png(np.zeros((8, 8, 3), np.uint8))
     names = []
     for number in range(5):
@@ -72,7 +73,7 @@ def test_folders_and_addresses_that_were_opened_are_bounded(tmp_path, monkeypatc
         assert cache.get_dataset(str(folder), "target").names == ("a",)
         names.append(address.name_path(str(folder)))
         assert address.find_path(names[0]) == str(tmp_path / "0")  # what is in use stays
-    assert len(cache._watched_paths()) == len(address._paths_by_name()) == 3
+    assert len(watched) == len(known) == 3
     assert address.find_path(names[1]) is None
     (tmp_path / "0/images/b.png").write_bytes(picture)
     for _ in range(2):
