@@ -149,12 +149,13 @@ def start(request: RunRequest, num_seeds: int, with_controls: bool) -> Run:
 
 def get_pictures(run: Run, step: int) -> list[np.ndarray]:
     """Pinned target images with what was predicted at a step."""
-    return _read_pictures(str(run.folder), step, cache.stamp_of(str(run.previews().get(step, ""))), run)
+    path = run.previews().get(step)
+    return [] if path is None else _read_pictures(str(path), cache.stamp_of(str(path)), step, run)
 
 
 @cached(16)
-def _read_pictures(folder: str, step: int, stamp: int, _run: Run) -> list[np.ndarray]:
-    return read_pictures(_run, step, cache.get_checkpoint(_run.request.checkpoint).label_space)
+def _read_pictures(path: str, stamp: int, _step: int, _run: Run) -> list[np.ndarray]:
+    return read_pictures(_run, _step, cache.get_checkpoint(_run.request.checkpoint).label_space)
 
 
 def has_just_ended(run: Run, status: RunStatus) -> bool:

@@ -12,7 +12,7 @@ from app.state import exporting, runs, session
 from app.text import escape
 from app.views.exporting import figure_button
 from app.views.gallery import attempt
-from app.views.parts import part
+from app.views.parts import part, tell_trouble
 from pca_core.adaptation import METHODS
 from pca_core.runs import Run, RunStatus
 from pca_core.runs.digest import Digest
@@ -60,7 +60,7 @@ def _live(run: Run) -> None:
         if not status.is_active:  # a page that draws itself anew every two seconds would close what it opens
             title = f"{METHODS[config.method].title}, seed {config.seed}"
             figure_button("run", RUN_FIGURES, lambda _: exporting.draw("run", records, title), run.id)
-        _pictures(run)
+        tell_trouble(_pictures)(run)
     if runs.has_just_ended(run, status):
         st.rerun()  # the whole page once more, so that it stops asking
 

@@ -62,8 +62,9 @@ class Supervisor:
         """Queue a run again; it goes on from its newest complete checkpoint.
 
         Raises:
-            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``RUN_BROKEN``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
         """
+        run.request  # noqa: B018 (or no worker could take it up)
         self.reconcile(run)
         check_writable(run.folder)
         with writing(run), claim(run):
