@@ -150,6 +150,11 @@ class Follower:
             self._digest = self._digester.digest()
 
 
+def read_digest(run: Run) -> Digest:
+    """Look once, at all of it."""
+    return Follower(run).look()
+
+
 def pick(record: dict[str, Any]) -> dict[str, Any]:
     """What curves and summaries need of a record with a step, each of it of the right kind."""
     losses, association, scores = (_as_dict(record.get(name)) for name in ("losses", "association", "scores"))
