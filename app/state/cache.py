@@ -50,8 +50,11 @@ def get_dataset(
         convention: What its ids stand for, a name in ``CONVENTIONS``; "" for what the folder itself says.
     """
     watched = _watched_paths()
-    stamps = tuple(stamp_of(path) for path in watched.get(folder) or ())
-    dataset = _open_dataset(folder, side, unknown, space, convention, stamps)
+    paths = watched.get(folder)
+    if paths is None:
+        dataset = _list_dataset(folder, side, unknown, space, convention)
+    else:
+        dataset = _open_dataset(folder, side, unknown, space, convention, tuple(map(stamp_of, paths)))
     watched.put(folder, tuple(map(str, dataset.listing.watched)))
     return dataset
 
@@ -66,6 +69,10 @@ def _watched_paths() -> Kept[str, tuple[str, ...]]:
 def _open_dataset(
     folder: str, side: Domain, unknown: str, space: LabelSpace | None, convention: str, stamps: tuple[int, ...]
 ) -> FolderDataset:
+    return _list_dataset(folder, side, unknown, space, convention)
+
+
+def _list_dataset(folder: str, side: Domain, unknown: str, space: LabelSpace | None, convention: str) -> FolderDataset:
     return open_dataset(folder, domain=side, unknown=unknown, model_space=space, convention=convention or None)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from pca_core.adaptation.config import read_strictly
+from pca_core.adaptation.config import STRICT, read_strictly
 
 State = Literal["queued", "starting", "running", "stopping", "done", "cancelled", "paused", "failed", "interrupted"]
 ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
 AT_WORK: tuple[State, ...] = ("starting", "running", "stopping")
 RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
 
-Count = Annotated[int, Field(ge=0, lt=2**53)]
-Seconds = Annotated[float, Field(ge=0, lt=1e15)]  # NaN is refused too
-ProcessId = Annotated[int, Field(gt=0, lt=2**31)]  # 0 and less mean whole groups of processes to the system
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+Seconds = Annotated[float, Field(strict=True, ge=0, lt=1e15)]  # NaN is refused too
+ProcessId = Annotated[int, Field(strict=True, gt=0, lt=2**31)]  # 0 and less mean whole groups of processes to the system
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RunStatus:
     finished: Seconds | None = None
     asked: Seconds | None = None
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunStatus:

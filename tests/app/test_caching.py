@@ -44,8 +44,11 @@ def test_threads_make_one_value_and_never_too_many():
 
     def ask(number: int) -> None:
         barrier.wait()
-        if kept.get_or_put("shared", lambda: made.append(number) or object()) is not kept.get("shared"):
+        shared = kept.get_or_put("shared", lambda: made.append(number) or object())
+        barrier.wait()
+        if shared is not kept.get("shared"):
             wrong.append("shared")
+        barrier.wait()
         for key in range(500):
             kept.put((number, key), key)
             if len(kept) > 8:
@@ -76,5 +79,5 @@ def test_folders_and_addresses_that_were_opened_are_bounded(tmp_path, monkeypatc
     assert len(watched) == len(known) == 3
     assert address.find_path(names[1]) is None
     (tmp_path / "0/images/b.png").write_bytes(picture)
-    for _ in range(2):
+    for _ in range(2):  # neither the first look after it was pushed out nor the next one takes the old list
         assert cache.get_dataset(str(tmp_path / "0"), "target").names == ("a", "b")

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,17 @@ ODD = {
     "asked": ["x", math.nan, True, -5, [1]],
     "of a later version": [1],
 }
+
+
+def test_what_a_worker_writes_is_read_as_it_was(store):
+    run = store.create(REQUEST)
+    assert run.read_status().state == "queued"
+    told = {"state": "failed", "step": 3, "num_steps": 2**40, "code": "oom", "message": "Memory ran out.", "device": "cuda:0"}
+    status = run.write_status(**told, started=time.time(), finished=time.time(), **waiting.identify_process())
+    assert run.read_status() == status
+    assert status.pid == os.getpid()
+    waiting._write_status(run.folder, state="starting", asked=7)
+    assert run.read_status() == replace(status, state="starting", asked=7.0)
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ODD.items() for value in values], ids=repr)
