@@ -120,10 +120,19 @@ def _note(work, failures: list) -> None:
         failures.append(error)
 
 
+DAMAGE = (
+    '{"state": "queued", "asked": "yesterday", "pid": null}',
+    '{"state": "queued", "asked": NaN, "pid": -1}',
+    "[]",
+    "[" * 200_000,
+)
+
+
+@pytest.mark.parametrize("content", DAMAGE, ids=lambda content: content[:30])
 @pytest.mark.parametrize("name", ["status.json", "run.json"])
-def test_a_queue_goes_on_beside_a_damaged_run(supervisor, request_of, name):
-    with device_lock(supervisor.store, "cpu"):
-        bad, good = (supervisor.start(request_of(), work=BRIEF) for _ in range(2))
-        wait_for(lambda: bad.is_alive and good.is_alive, 20, "the queue")
-        (bad.folder / name).write_text('{"asked": "yesterday", "state": "queued", "pid": -1, "request": []}')
-    wait_for(lambda: supervisor.reconcile(good).state == "done", 30, "the run behind the damaged one")
+def test_a_queue_goes_on_beside_a_damaged_run(supervisor, request_of, name, content):
+    bad = supervisor.store.create(request_of())
+    with bad.lock():  # as a child that waits holds it
+        (bad.folder / name).write_text(content)
+        good = supervisor.start(request_of(), work=BRIEF)
+        wait_for(lambda: supervisor.reconcile(good).state == "done", 30, "the run behind the damaged one")
