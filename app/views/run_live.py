@@ -158,6 +158,11 @@ def render_unreadable(run: Run, fault: str) -> None:
     """A run that cannot be shown: why, and the way to be rid of it."""
     st.subheader(f"Run {run.id[4:13]} cannot be read", anchor=False)
     st.error(escape(fault))
+    if run.is_alive:
+        st.caption("A worker is at work on it.")
+        if st.button("Cancel", key="run_cancel"):
+            attempt(lambda: runs.get_supervisor().cancel(run))
+        return
     with st.popover("Delete …"):
         st.markdown("Its folder goes with its checkpoints and its log.")
         if st.button("Delete this run", key="run_delete", type="primary") and attempt(lambda: runs.delete(run)):

@@ -169,6 +169,22 @@ def test_a_damaged_run_is_told_hides_no_other_and_can_be_deleted(tmp_path, conte
 
 
 @pytest.mark.usefixtures("_no_runs")
+def test_a_damaged_run_that_is_at_work_can_be_stopped_first(tmp_path):
+    _, bad = create_two(tmp_path)
+    (bad.folder / "run.json").write_text("null")
+    bad.write_status(state="running")
+    with bad.lock():
+        app = open_page("adapt", run=bad.id)
+        assert "run_delete" not in {item.key for item in app.button}
+        app.button(key="run_cancel").click().run()
+        assert not app.exception
+        assert bad.has_flag("cancel")
+    app.run()
+    app.button(key="run_delete").click().run()
+    assert not bad.folder.exists()
+
+
+@pytest.mark.usefixtures("_no_runs")
 @pytest.mark.parametrize("name", ["status.json", "metrics.jsonl", "heartbeat", "previews/step-000000/traces.json"])
 @pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
 def test_a_run_with_damaged_reports_is_shown_as_far_as_it_goes(tmp_path, name, content):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from datetime import timedelta
 
 import numpy as np
+import pytest
 
 from app.state import address, cache
 from app.state.caching import Kept
 from pca_core.data import encode_png
+from tests.conftest import ROOT
 
 
 def test_that_which_was_not_asked_for_the_longest_goes_first():
@@ -81,3 +84,27 @@ def test_folders_and_addresses_that_were_opened_are_bounded(tmp_path, monkeypatc
     (tmp_path / "0/images/b.png").write_bytes(picture)
     for _ in range(2):  # neither the first look after it was pushed out nor the next one takes the old list
         assert cache.get_dataset(str(tmp_path / "0"), "target").names == ("a", "b")
+
+
+SINGLE = {"get_supervisor", "get_feature_store"}  # one of each server
+CACHING = [path for path in sorted((ROOT / "app").rglob("*.py")) if "st.cache_" in path.read_text(encoding="utf-8")]
+
+
+def is_bounded(work: ast.FunctionDef) -> bool:
+    """Whether what Streamlit keeps of a function is bounded by number and by time."""
+    kept = [one for one in work.decorator_list if "st.cache_" in ast.unparse(one)]
+    told = {keyword.arg for one in kept if isinstance(one, ast.Call) for keyword in one.keywords}
+    return not kept or work.name in SINGLE or {"max_entries", "ttl"} <= told or ast.unparse(work.returns).startswith("Kept[")
+
+
+@pytest.mark.parametrize("path", CACHING, ids=lambda path: path.stem)
+def test_nothing_is_kept_without_bound(path):
+    """As docs/reliability.md promises of caches."""
+    works = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef)]
+    assert [work.name for work in works if not is_bounded(work)] == []
+
+
+def test_an_unbounded_cache_is_found():
+    text = "@st.cache_resource(show_spinner=False)\ndef _scores() -> dict:\n    return {}"
+    assert not is_bounded(ast.parse(text).body[0])
+    assert len(CACHING) >= 5
