@@ -16,7 +16,7 @@ app: $(VENV)/.runtime                ## open the app on the built-in pair (PORT=
 
 test: $(VENV)/.dev                   ## run every test, two files at a time (PYTEST_ARGS="-k name", "-n 0" for one at a time)
 	@sh scripts/ensure_chromium.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev                   ## the long forms of the promises in docs/reliability.md, with their figures (about half an hour)
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

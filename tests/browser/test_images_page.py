@@ -43,8 +43,8 @@ def test_a_click_on_a_picture_picks_it_and_marks_it(page, serve):
     assert f"source={names[5]}" in page.url
     page.locator(".st-key-source_next button").click()
     page.get_by_role("button", name=names[12], exact=True).wait_for(timeout=20_000)
-    page.get_by_label("Search").first.fill(names[40][-4:])
-    page.get_by_label("Search").first.press("Enter")
+    page.locator(".st-key-source_search").get_by_label("Search").fill(names[40][-4:])
+    page.locator(".st-key-source_search").get_by_label("Search").press("Enter")
     page.get_by_role("button", name=names[40], exact=True).wait_for(timeout=20_000)
     page.wait_for_function("document.querySelectorAll('.st-key-grid_source img').length === 1", timeout=20_000)
 
@@ -55,7 +55,7 @@ def test_own_images_by_the_browser_then_their_ranking(page, serve):
     search = list(find_support(load_checkpoint(BUILT_IN_CHECKPOINT), target.image, own.subset(names)))[-1]
     found = measure_coverage(search, find_threshold(search.reference))
     open_images(page, serve(MAIN))
-    page.get_by_text("My uploads").first.click()
+    page.locator(".st-key-source_from").get_by_text("My uploads").click()
     fields = page.locator("input[type=file]")
     fields.nth(1).wait_for(state="attached", timeout=20_000)
     fields.nth(0).set_input_files([str(own.image_path(name)) for name in names])

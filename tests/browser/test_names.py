@@ -125,7 +125,7 @@ def test_wrong_paths_and_uploads_are_named_as_text(watch, address):
     page.get_by_role("button", name="Load", exact=True).click()
     page.get_by_text("There is no checkpoint file").first.wait_for(timeout=20_000)
     assert watch.look() == QUIET
-    page.get_by_text("My uploads").first.click()
+    page.locator(".st-key-source_from").get_by_text("My uploads").click()
     page.locator("input[type=file]").nth(1).wait_for(state="attached", timeout=20_000)
     image = encode_png(np.random.default_rng(1).integers(0, 256, (*SIZE, 3), dtype=np.uint8))
     label = encode_png(np.zeros(SIZE, np.uint8))

@@ -76,7 +76,7 @@ def test_no_page_reaches_out(guarded, page, tell):
 
 def click_upload_export(page, address: str) -> None:
     page.goto(f"{address}/images")
-    page.get_by_text("My uploads").first.click()
+    page.locator(".st-key-source_from").get_by_text("My uploads").click()
     field = page.locator("input[type=file]").first
     field.wait_for(state="attached", timeout=20_000)
     with page.expect_response(lambda answer: "upload_file" in answer.url) as sent:

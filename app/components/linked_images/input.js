@@ -109,6 +109,7 @@ function setHover(state, pane, index) {
 
 function pin(state, pane, index) {
   state.pulse = { side: pane.side, index };
+  state.pinned = { side: pane.side, index };
   state.send("pixel", { side: pane.side, index, serial: nextSerial(state) });
   requestPaint(state, "wires");
 }
@@ -147,9 +148,10 @@ function moveCursor(state, pane, [down, right], step) {
   return true;
 }
 
-// The cursor starts where something is marked already, else in the middle.
+// The cursor starts at what was pinned here and not yet answered, else where something is marked already, else in the middle.
 function startOfCursor(state, pane) {
-  if (state.cursor?.side === pane.side) return state.cursor.index;
+  const own = [state.cursor, state.pinned].find((place) => place?.side === pane.side);
+  if (own) return own.index;
   const marker = state.overlay.markers.find((other) => other.side === pane.side && other.kind !== "candidate");
   const [rows, columns] = pane.grid;
   return marker?.index ?? Math.floor(rows / 2) * columns + Math.floor(columns / 2);
@@ -161,8 +163,8 @@ function pressKey(state, pane, key) {
     Enter: () => pin(state, pane, startOfCursor(state, pane)),
     " ": () => pin(state, pane, startOfCursor(state, pane)),
     Escape: () => clear(state),
-    z: () => state.send("undo", { serial: nextSerial(state) }),
-    Z: () => state.send("undo", { serial: nextSerial(state) }),
+    z: () => undo(state),
+    Z: () => undo(state),
     l: () => toggleLive(state),
     L: () => toggleLive(state),
     "?": () => toggleHelp(state),
@@ -188,6 +190,11 @@ function zoomAtCursor(state, pane, factor) {
   zoomAbout(state, clamp((centre.x - left) / width, 0, 1), clamp((centre.y - top) / height, 0, 1), factor);
 }
 
+function undo(state) {
+  state.pinned = null;
+  state.send("undo", { serial: nextSerial(state) });
+}
+
 function clear(state) {
   const isHelpOpen = !state.help.hidden;
   if (isHelpOpen) {
@@ -196,6 +203,7 @@ function clear(state) {
   }
   state.cursor = null;
   state.pulse = null;
+  state.pinned = null;
   for (const side of SIDES) showStatus(state, state.panes[side]);
   requestPaint(state, "wires");
   state.send("clear", { serial: nextSerial(state) });

@@ -119,6 +119,7 @@ function applyOverlay(state, overlay, pictures) {
   if (!before) recallPlace(state);
   if (look) placeViewOf(look, state);
   endPulse(state);
+  forgetAnswered(state);
   measure(state);
 }
 
@@ -144,7 +145,15 @@ function nextLayer(pane, { scene, active }) {
 function forgetPlace(state) {
   state.hover = null;
   state.cursor = null;
+  state.pinned = null;
   Object.assign(state.view, { x: 0, y: 0, scale: 1 });
+}
+
+// From here on the markers say where the keyboard starts. The answer to an earlier pin changes nothing.
+function forgetAnswered(state) {
+  const { pinned, overlay } = state;
+  const isShown = ({ side, index, kind }) => kind === "query" && side === pinned.side && index === pinned.index;
+  if (pinned && overlay.markers.some(isShown)) state.pinned = null;
 }
 
 function endPulse(state) {
