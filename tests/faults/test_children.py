@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -48,28 +50,31 @@ def test_a_late_look_does_not_undo_a_resume(supervisor, request_of, monkeypatch)
     wait_for(lambda: supervisor.reconcile(run).state == "done", 30, "the resumed run")
 
 
+class Ended:
+    """A child that has ended; while somebody asks it how, another session resumes its run."""
+
+    def __init__(self, resume: threading.Thread) -> None:
+        self.stdin, self._resume = io.BytesIO(), resume
+
+    def poll(self) -> int:
+        if self._resume.ident is None:
+            self._resume.start()
+            self._resume.join(2.0)  # or it waits until this is over
+        return 0
+
+
 def test_a_late_reaper_lets_no_new_child_go(supervisor, request_of, monkeypatch):
-    """A worker ends with this end of its standard input: that of the next one must not be closed with the last one's."""
+    """A worker ends with this end of its standard input: whoever reaps the last one must go on holding that of the next."""
     run = supervisor.store.create(request_of())
     run.write_status(state="interrupted")
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.is_set():
-            supervisor.reconcile_all()
-
-    threads = [threading.Thread(target=look) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(6):
-            supervisor.resume(run, work=BRIEF)
-            wait_for(lambda: run.read_status().state == "done" and not run.is_alive, 30, "the run")
-            run.write_status(state="interrupted")
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    monkeypatch.setattr(module.sys, "executable", str(slow_python(supervisor.store.root, 1.0)))
+    resume = threading.Thread(target=Supervisor(supervisor.store).resume, args=(run, BRIEF))
+    _CHILDREN[run.folder] = Ended(resume)
+    supervisor.reconcile(run)
+    resume.join(20)
+    assert isinstance(_CHILDREN.get(run.folder), subprocess.Popen)
+    wait_for(lambda: supervisor.reconcile(run).state in ("done", "interrupted"), 30, "the end of the resumed run")
+    assert run.read_status().state == "done"
 
 
 def test_a_run_that_was_deleted_meanwhile_has_no_place(supervisor, request_of, monkeypatch):
