@@ -179,6 +179,10 @@ def test_a_damaged_run_that_is_at_work_can_be_stopped_first(tmp_path):
         app.button(key="run_cancel").click().run()
         assert not app.exception
         assert bad.has_flag("cancel")
+    deadline = time.monotonic() + 30
+    while bad.read_status().state != "cancelled" or bad.is_alive:  # the thread that sees to it holds the lock to say so
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     app.run()
     app.button(key="run_delete").click().run()
     assert not bad.folder.exists()

@@ -286,6 +286,8 @@ def test_a_line_without_an_end_takes_no_memory(run):
             file.flush()
             assert follower.look().step == 1
             assert len(follower._cutter._rest) <= MAX_LINE
-        file.write(b"\n")
+        file.write(b'{"step": 9}\n')  # the end of that line, and no line
+    assert follower.look() == read_digest(run)
+    assert follower.look().step == 1
     append(run, [2])
     assert follower.look().step == 2
