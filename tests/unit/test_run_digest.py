@@ -281,7 +281,7 @@ def test_a_line_without_an_end_takes_no_memory(run):
     follower = Follower(run)
     append(run, [1])
     with Path(run.metrics_path).open("ab") as file:
-        for _ in range(5):
+        for _ in range(6):
             file.write(b"y" * BLOCK_BYTES)
             file.flush()
             assert follower.look().step == 1
