@@ -159,6 +159,11 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
         "Largest zoom", 1.0, 3.0, config.augmentation.max_scale, 0.1, key=f"adapt_zoom {name}",
         help="Of random crops, both domains.",
     )  # fmt: skip
+    enlarge = two.slider(
+        "Enlarge images", 1.0, 3.0, config.enlarge, 0.1, key=f"adapt_enlarge {name}",
+        help="The adapted net sees images at most so many times as large as it was trained at, and no larger than they are. "
+        "Thin things need pixels; a step costs the square of it.",
+    )  # fmt: skip
     flip = two.toggle("Mirror at random", config.augmentation.flip > 0, key=f"adapt_flip {name}")
     colour = one.slider(
         "Colour change", 0.0, 2.0, 1.0, 0.1, key=f"adapt_colour {name}",
@@ -180,6 +185,7 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
     ]
     return replace(
         config,
+        enlarge=enlarge,
         colour_transfer=transfer,
         rare_class=rare,
         class_balance=balance,

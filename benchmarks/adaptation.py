@@ -27,6 +27,9 @@ from pca_core.metrics import score
 from pca_core.models import Checkpoint, load_checkpoint
 
 
+CONTROLS = ("adabn", "adabn, enlarged", "source-only")
+
+
 @dataclass
 class Row:
     """One line of the table: mIoU (%) on target and source for each seed, seconds of each run."""
@@ -74,6 +77,9 @@ def run(arguments: argparse.Namespace) -> list[Row]:
     started = time.perf_counter()
     scorer.add(adabn, with_target_statistics(checkpoint, target), time.perf_counter() - started)
     rows = {"before": before, "adabn": adabn, "source-only": Row("source-only", preset.steps)}
+    if preset.enlarge > 1:
+        rows["adabn enlarged"] = Row("adabn, enlarged", 0)
+        scorer.add(rows["adabn enlarged"], *_adapt(checkpoint, source, target, replace(preset, method="adabn"), device))
     rows["source-only → adabn"] = Row("source-only → adabn", preset.steps)
     rows |= {method: Row(method, preset.steps) for method in arguments.methods}
     if arguments.ablation:
@@ -103,7 +109,7 @@ def _adapt(
 def show(rows: list[Row]) -> str:
     """The table, and how far each method is above the better control."""
     before = rows[0].mean
-    control = max(row.mean for row in rows if row.name in ("adabn", "source-only"))
+    control = max(row.mean for row in rows if row.name in CONTROLS)
     lines = [f"{'':22}{'steps':>6}{'seconds':>9}{'target mIoU':>13}{'±':>6}{'gain':>7}{'over control':>14}{'source mIoU':>13}"]
     for row in rows:
         source = f"{statistics.mean(row.source):13.1f}" if row.source else f"{'':13}"

@@ -79,8 +79,10 @@ class AdaptationConfig:
         steps: Optimiser steps.
         batch_size: Source and target images that pass through the net at a time, so many of each.
         accumulation: Passes whose gradients make one step.
-        short_side: Pixels of the shorter side of a view; None takes what the checkpoint was trained at.
-        crop: (height, width) of a view; None takes the whole image's proportions at ``short_side``.
+        short_side: Pixels of the shorter side of what the net sees, in a step and once it is adapted; None takes what the
+            checkpoint was trained at, times ``enlarge``.
+        enlarge: At most so many times as large, and no larger than the target's images are.
+        crop: (height, width) of a view; None takes the whole image's proportions at that side.
         optimizer: How weights move.
         weights: Of the terms of the objective.
         association: How the association terms are formed.
@@ -114,6 +116,7 @@ class AdaptationConfig:
     batch_size: int = 4
     accumulation: int = 1
     short_side: int | None = None
+    enlarge: float = 1.0
     crop: tuple[int, int] | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     weights: LossWeights = field(default_factory=LossWeights)
@@ -144,6 +147,8 @@ class AdaptationConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}. Give a whole number from 1.")
         if self.short_side is not None and self.short_side < 32:
             raise ValueError(f"short_side must be at least 32 pixels or None (the checkpoint's), got {self.short_side}.")
+        if not 1 <= self.enlarge <= 8:
+            raise ValueError(f"enlarge must lie in [1, 8], got {self.enlarge}.")
         if self.crop is not None and min(self.crop) < 32:
             raise ValueError(f"crop must be at least 32 × 32 pixels or None (whole images), got {self.crop}.")
         if self.held_out < 0:

@@ -20,7 +20,7 @@ from pca_core.adaptation.inputs import prepare
 from pca_core.adaptation.learner import Learner, Update
 from pca_core.adaptation.methods import METHODS
 from pca_core.adaptation.records import AdaptationStep
-from pca_core.adaptation.views import ViewMaker, Views
+from pca_core.adaptation.views import ViewMaker, Views, find_short_side
 from pca_core.data import FolderDataset
 from pca_core.memory import OutOfMemory, is_out_of_memory, release_memory
 from pca_core.models import Checkpoint
@@ -64,7 +64,7 @@ class Adaptation(Iterator[AdaptationStep]):
     Attributes:
         config: The run's knobs.
         inputs: The data sets as they are used.
-        start_checkpoint: The net that it began with.
+        start_checkpoint: The net that it began with, with the image size that it was trained at.
         step: Steps taken so far.
         num_steps: Of the whole run; for AdaBN the number of its batches.
     """
@@ -83,8 +83,9 @@ class Adaptation(Iterator[AdaptationStep]):
         self.config, self.device = config, device
         torch.manual_seed(config.seed)
         self._method = METHODS[config.method]
-        self._learner = Learner(checkpoint, config, self._method, device)
         self.start_checkpoint = checkpoint
+        self._sized = replace(checkpoint, short_side=find_short_side(checkpoint, self.inputs.target, config))
+        self._learner = Learner(self._sized, config, self._method, device)
         self.observer = Observer(self.inputs.source, self.inputs.held_out, self.inputs.target, self.inputs.scored_target)
         self.step = 0
         self._steps: Iterator[AdaptationStep] | None = None
@@ -104,11 +105,11 @@ class Adaptation(Iterator[AdaptationStep]):
         places = distributed.places(self.config.batch_size, self.config.accumulation)
         sees_target = self._method.sees_target
         data = self.inputs.source, self.inputs.target
-        self.views = ViewMaker(self.start_checkpoint, *data, self.config, places, sees_target=sees_target)
+        self.views = ViewMaker(self._sized, *data, self.config, places, sees_target=sees_target)
         if self.views.class_weights is not None:
             self._learner.class_weights = self.views.class_weights.to(self.device)
         if self._learner.statistics:  # the target begins with statistics of its own, not with those of the source
-            own = replace(self.start_checkpoint, model=deepcopy(self.start_checkpoint.model).to(self.device))
+            own = replace(self._sized, model=deepcopy(self._sized.model).to(self.device))
             estimate_batch_norm(own, self.inputs.target)
             self._learner.begin_target_statistics(own.model)
 
@@ -193,7 +194,7 @@ class Adaptation(Iterator[AdaptationStep]):
         model = deepcopy(self.start_checkpoint.model)
         if self._method.is_gradient_based or domain == "target":  # AdaBN leaves the source's statistics as they were
             model.load_state_dict(self._learner.result_tensors(domain))
-        return replace(self.start_checkpoint, model=model.eval().to(self.device))
+        return replace(self._sized, model=model.eval().to(self.device))
 
     def checkpoint(self) -> Checkpoint:
         """The adapted net, a copy, with how it was made in its notes; statistics re-estimated where the config says so."""

@@ -20,6 +20,7 @@ QUICK = AdaptationConfig(
     method="plca",
     steps=140,
     batch_size=4,
+    enlarge=1.5,
     optimizer=OptimizerConfig("adamw", 5e-4, 1e-2, schedule="poly", warmup_steps=10, clip_norm=5.0),
     association=AssociationTerms(max_pixels=2048, pixels_per_class=60),
     rare_class=0.1,

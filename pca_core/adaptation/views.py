@@ -130,7 +130,15 @@ def find_view_size(checkpoint: Checkpoint, dataset: FolderDataset, config: Adapt
     multiple = find_size_multiple(checkpoint.model)
     if config.crop is not None:
         return tuple(max(multiple, round(side / multiple) * multiple) for side in config.crop)
-    return fit_short_side(*dataset[0].image.shape[:2], config.short_side or checkpoint.short_side, multiple)
+    return fit_short_side(*dataset[0].image.shape[:2], checkpoint.short_side, multiple)
+
+
+def find_short_side(checkpoint: Checkpoint, target: FolderDataset, config: AdaptationConfig) -> int:
+    """Pixels of the shorter side of the images that a net adapted to ``target`` sees."""
+    if config.short_side is not None:
+        return config.short_side
+    enlarged = min(round(config.enlarge * checkpoint.short_side), *target[0].image.shape[:2])
+    return max(checkpoint.short_side, enlarged)
 
 
 class ClassCounts:

@@ -16,10 +16,12 @@ from pca_core.adaptation.methods.plca import PLCA
 from pca_core.adaptation.views import ViewMaker
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset
+from pca_core.inference import evaluate
 from pca_core.losses import LossWeights
+from pca_core.metrics import score
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.training import OptimizerConfig
-from tests.unit.adaptation_data import TINY, make_checkpoint, make_domains, open_domains
+from tests.unit.adaptation_data import SIZE, TINY, make_checkpoint, make_domains, open_domains
 from tests.unit.training_data import note_products
 
 SUPERVISED = {"cross_entropy", "lovasz", "total"}
@@ -107,6 +109,29 @@ def test_adabn_sees_every_target_image_once_and_changes_no_weight(domains):
     }
     assert changed
     assert all("running" in name or "num_batches" in name for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("short_side", "enlarge", "own", "expected"),
+    [
+        pytest.param(None, 1.0, 16, 16, id="as-trained"),
+        pytest.param(None, 1.5, 16, 24, id="enlarged"),
+        pytest.param(None, 8.0, 16, SIZE[0], id="no-larger-than-the-images"),
+        pytest.param(None, 1.5, 64, 64, id="never-smaller"),
+        pytest.param(40, 1.5, 16, 40, id="as-asked"),
+    ],
+)
+@pytest.mark.parametrize("method", ["plca", "adabn"])
+def test_the_adapted_net_sees_images_at_the_size_of_its_steps(method, short_side, enlarge, own, expected, domains):
+    checkpoint = replace(make_checkpoint(domains[0]), short_side=own)
+    run = adapt(checkpoint, *domains, replace(TINY, method=method, short_side=short_side, enlarge=enlarge, steps=1))
+    begun = run.start.scores["source"]["miou"]
+    list(run)
+    assert run.checkpoint().short_side == expected
+    held_out = run.inputs.held_out
+    assert begun == pytest.approx(score(evaluate(checkpoint, held_out)).miou)  # before, it is the net as it came
+    if method == "plca":
+        assert run.views.source_size[0] == run.views.target_size[0] == expected
 
 
 def test_entropy_moves_scales_and_shifts_alone(domains):
@@ -290,6 +315,7 @@ def test_the_papers_preset_is_the_papers():
         ({"weights": {"lovasz": -1}}, "lovasz must be a number from 0"),
         ({"association": {"alpha": 2}}, "alpha must lie in"),
         ({"confidence": 1.5}, "confidence must lie in"),
+        ({"enlarge": 0.5}, r"enlarge must lie in \[1, 8\], got 0.5"),
         ({"crop": [8, 8]}, "crop must be at least 32"),
     ],
 )
