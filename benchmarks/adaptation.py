@@ -26,7 +26,6 @@ from pca_core.inference import evaluate
 from pca_core.metrics import score
 from pca_core.models import Checkpoint, load_checkpoint
 
-
 CONTROLS = ("adabn", "adabn, enlarged", "source-only")
 
 
