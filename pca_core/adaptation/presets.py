@@ -18,12 +18,13 @@ PLCA_PAPER = AdaptationConfig(
 # Found by mIoU on dusk-rain frames that are not held out; docs/adaptation.md tells what was tried.
 QUICK = AdaptationConfig(
     method="plca",
-    steps=140,
+    steps=240,
     batch_size=4,
     enlarge=1.5,
     optimizer=OptimizerConfig("adamw", 5e-4, 1e-2, schedule="poly", warmup_steps=10, clip_norm=5.0),
     association=AssociationTerms(max_pixels=2048, pixels_per_class=60),
     rare_class=0.1,
+    class_balance=0.3,
     colour_transfer=0.7,
     batch_norm="per-domain",
     recalibrate=True,
