@@ -21,6 +21,7 @@ from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset, read_image, read_label, resize_image
 from pca_core.device import pick_device
 from pca_core.feature_store import MAX_BYTES, FeatureStore, segment_once
+from pca_core.grids import Grid
 from pca_core.inference import Segmentation, make_pair
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.runs.store import default_root
@@ -177,7 +178,11 @@ class Pair:
 
     def count_pixels(self, side: Domain) -> int:
         """Feature pixels of an image."""
-        return math.prod(self.analysis.pair.source_size if side == "source" else self.analysis.pair.target_size)
+        return math.prod(self.grid(side))
+
+    def grid(self, side: Domain) -> Grid:
+        """Rows and columns of them."""
+        return self.analysis.pair.source_size if side == "source" else self.analysis.pair.target_size
 
 
 def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: AssociationConfig) -> Pair:

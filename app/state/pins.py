@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.state import address
 from app.state.cache import Pair
+from pca_core.grids import Grid, move_pixel
 from pca_core.types import Domain
 
 MAX_UNDO = 50
@@ -42,6 +43,15 @@ def forget() -> None:
     st.session_state["pixel"] = None
 
 
+def forget_side(side: Domain) -> bool:
+    """Let go of a pin that lies on this side; whether it did."""
+    pixel = get_pixel()
+    if pixel is None or pixel[0] != side:
+        return False
+    forget()
+    return True
+
+
 def drop_misfit(pair: Pair) -> str | None:
     """Let go of a pin that lies outside these images; the sentence to say then."""
     pixel = get_pixel()
@@ -52,6 +62,17 @@ def drop_misfit(pair: Pair) -> str | None:
         f"The pinned pixel was let go: the {pixel[0]} image has feature pixels 0 to {count - 1}, and it was {pixel[1]}. "
         "Click the pixel that you want."
     )
+
+
+def follow(side: Domain, old: Grid, new: Grid) -> None:
+    """Keep the pins of a side where they are in its image when the map of its feature pixels has another size."""
+
+    def moved(pin: Pin | None) -> Pin | None:
+        is_meant = pin is not None and pin[0] == side and pin[1] < old[0] * old[1]
+        return (side, move_pixel(pin[1], old, new)) if is_meant else pin
+
+    st.session_state["pixel"] = moved(get_pixel())
+    st.session_state["pixels_before"] = [moved(pin) for pin in st.session_state.get("pixels_before", [])]
 
 
 def describe() -> dict[str, str]:

@@ -14,6 +14,7 @@ from app.state.caching import cached
 from app.state.pins import Pin
 from pca_core.association import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.association.traces import PixelTrace, TargetTrace
+from pca_core.grids import Grid, move_pixel
 from pca_core.memory import work_within_memory
 from pca_core.types import Domain
 
@@ -106,9 +107,21 @@ def remove(pixel: Pin) -> None:
     st.session_state["probes"] = tuple(probe for probe in list_probes() if probe.pixel != pixel)
 
 
-def forget(side: Domain) -> None:
-    """Let go of the probes of a side: they mean nothing on another image."""
-    st.session_state["probes"] = tuple(probe for probe in list_probes() if probe.side != side)
+def follow(side: Domain, old: Grid, new: Grid) -> None:
+    """Keep the probes of a side where they are in its image; of two that come to lie on one pixel the first stays."""
+    found: dict[Pin, Probe] = {}
+    for probe in list_probes():
+        is_meant = probe.side == side and probe.index < old[0] * old[1]
+        moved = replace(probe, index=move_pixel(probe.index, old, new)) if is_meant else probe
+        found.setdefault(moved.pixel, moved)
+    st.session_state["probes"] = tuple(found.values())
+
+
+def forget(side: Domain) -> bool:
+    """Let go of the probes of a side, which mean nothing on another image; whether there were any."""
+    before = list_probes()
+    st.session_state["probes"] = tuple(probe for probe in before if probe.side != side)
+    return len(st.session_state["probes"]) < len(before)
 
 
 def describe() -> dict[str, str]:

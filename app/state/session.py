@@ -12,6 +12,7 @@ from app.state import address, cache, folders, pins, probes, switches
 from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT, read_defaults
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError, shorten
+from pca_core.grids import Grid
 from pca_core.types import Domain, LabelSpace, Sample
 
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
@@ -36,7 +37,7 @@ def start(pages: Mapping[str, object]) -> None:
     st.session_state["defaults"] = read_defaults()
     st.session_state["checkpoint"] = _start_path("net", told.get("net"), "a checkpoint")
     st.session_state["checkpoints"] = [st.session_state["checkpoint"]]
-    st.session_state["choices"], st.session_state["conventions"] = {}, {}
+    st.session_state["choices"], st.session_state["conventions"], st.session_state["grids"] = {}, {}, {}
     for side in BUILT_IN:
         place = told.get(f"{side}_from")
         folder = _start_path(side, None if place == UPLOADS else place, f"a {side} folder")
@@ -96,9 +97,32 @@ def get_choice(side: Domain) -> Choice:
 def choose(side: Domain, folder: str, name: str) -> None:
     """Make an image the source or the target of the pair. The pin belongs to the pair and goes, probes to their own image."""
     st.session_state["choices"][side] = Choice(folder, name)
+    st.session_state["grids"].pop(side, None)
     pins.forget()
     probes.forget(side)
     write_address()
+
+
+def follow_grid(pair: cache.Pair) -> str | None:
+    """Keep pins and probes at their places in the images when another net, or averaging, makes their pixels larger or smaller.
+
+    An address counts every pixel: on an averaged map what it names is let go; the sentence to say then.
+    """
+    grids, let_go = st.session_state["grids"], False
+    for side in BUILT_IN:
+        old, new = grids.get(side), pair.grid(side)
+        if old is None and pair.pooling > 1:
+            let_go |= probes.forget(side) | pins.forget_side(side)
+        elif old not in (None, new):
+            pins.follow(side, old, new)
+            probes.follow(side, old, new)
+        grids[side] = new
+    return "Pixels that the address names were let go." if let_go else None
+
+
+def get_grid(side: Domain) -> Grid | None:
+    """Rows and columns of the map that the pin of a side is of; None before a page has shown the pair."""
+    return st.session_state["grids"].get(side)
 
 
 def write_address() -> None:

@@ -15,7 +15,7 @@ from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT
 from app.state.pins import Pin
 from pca_core.association import AssociationConfig
 
-LAID_ASIDE = ("choices", "checkpoint", "config", "pixel", "pixels_before", "probes", "switches", "told")
+LAID_ASIDE = ("choices", "checkpoint", "config", "grids", "pixel", "pixels_before", "probes", "switches", "told")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def start(page: str) -> None:
         side: session.Choice(str(folder), cache.get_dataset(str(folder), side).names[0]) for side, folder in BUILT_IN.items()
     }
     usual = {name: default for name, (_, default) in kept.get("switches", {}).items()}
-    st.session_state.update(choices=first, checkpoint=str(BUILT_IN_CHECKPOINT), probes=(), switches={}, told={})
+    st.session_state.update(choices=first, checkpoint=str(BUILT_IN_CHECKPOINT), grids={}, probes=(), switches={}, told={})
     _set_widgets(AssociationConfig(), usual)
     go_to(0)
 

@@ -208,9 +208,12 @@ def _one_pair(before: str, after: str) -> None:
         columns[2].metric("Correct", f"{two.correct_rate:.1%}", f"{100 * (two.correct_rate - one.correct_rate):+.1f}")
     columns[3].metric("Cycles that close now", pair.num_closed)
     columns[4].metric("Cycles that broke", pair.num_broken)
-    side, index = pins.get_pixel() or ("source", len(pair.before.label_S) // 2)
+    if pin := pins.get_pixel():
+        (side, index), grid = pin, session.get_grid(pin[0])
+    else:
+        side, index, grid = "source", len(pair.before.label_S) // 2, None
     try:
-        trace = compare_trace(pair, index, side)
+        trace = compare_trace(pair, index, side, grid)
     except ValueError as error:
         st.info(escape(str(error)))
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from app.components.linked_images import SIDES, Layer, LineSet, Link, Marker, RegionEvent, Side, linked_images
+from app.components.linked_images import Layer, LineSet, Link, Marker, RegionEvent, Side, linked_images
 from app.controls import association_controls
 from app.layers.probes import probe_markers
 from app.state import cache, pins, probes, session, tour
@@ -23,7 +23,8 @@ def open_pair() -> cache.Pair | None:
     try:
         config = association_controls()
         pair = session.get_pair(config)
-        for sentence in filter(None, (_follow_pooling(pair), pins.drop_misfit(pair), probes.drop_misfits(pair))):
+        told = _tell_pooling(pair), session.follow_grid(pair), pins.drop_misfit(pair), probes.drop_misfits(pair)
+        for sentence in filter(None, told):
             st.warning(sentence)
         session.write_address()
         return pair
@@ -35,20 +36,11 @@ def open_pair() -> cache.Pair | None:
         return None
 
 
-def _follow_pooling(pair: cache.Pair) -> str | None:
-    """Say that pixels are averaged; pins and probes of another grid are let go of."""
-    before, now = st.session_state.get("pooling", 1), pair.pooling
-    st.session_state["pooling"] = now
-    let_go = ""
-    if now != before and (pins.get_pixel() is not None or probes.list_probes()):
-        pins.forget()
-        for side in SIDES:
-            probes.forget(side)
-        let_go = "Pixels that were pinned or kept before were let go."
-    if now == 1:
-        return let_go and f"Every feature pixel of the pair is there. {let_go}"
-    words = f"Memory does not suffice for every feature pixel of this pair: {now} × {now} of them are averaged to one here."
-    return f"{words} {let_go}".rstrip()
+def _tell_pooling(pair: cache.Pair) -> str | None:
+    if pair.pooling == 1:
+        return None
+    many = f"{pair.pooling} × {pair.pooling}"
+    return f"Memory does not suffice for every feature pixel of this pair: {many} of them are averaged to one here."
 
 
 def show_images(  # noqa: PLR0913 (a mount takes everything by keyword, like Streamlit's own elements)

@@ -10,6 +10,7 @@ import numpy as np
 from pca_core.association import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.association.statistics import PairStatistics, row_shares, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
+from pca_core.grids import Grid, move_map, move_pixel
 from pca_core.inference import make_pair, segment
 from pca_core.models import Checkpoint
 from pca_core.types import Domain, Sample
@@ -24,7 +25,8 @@ class PairComparison:
     Attributes:
         before, after: The analyses.
         statistics_before, statistics_after: Of the two.
-        num_closed: Labelled source pixels whose cycle did not close before and does now.
+        num_closed: Labelled source pixels whose cycle did not close before and does now. Where the maps differ in size, pixels of
+            the net before, each beside that of the net after at its centre.
         num_broken: Those whose cycle closed before and does not now.
         flow_change: (K, K) float, class flow after minus before as shares of each row: own class → class of the matched target
             pixel where the target is labelled, else → class that the cycle comes back to.
@@ -64,27 +66,40 @@ def compare_pair(
         summarise(analysis.association, analysis.pair.source_labels, num_classes, analysis.pair.target_labels)
         for analysis in analyses
     ]
-    closes = [analysis.association.is_consistent for analysis in analyses]
-    is_same_size = closes[0].shape == closes[1].shape
+    closes = [analysis.association.is_consistent.cpu().numpy() for analysis in analyses]
+    closes[1] = move_map(closes[1], *(analysis.pair.source_size for analysis in analyses))
     flows = [one.cycle_flow if one.class_flow is None else one.class_flow for one in found]
     return PairComparison(
         *analyses,
         *found,
-        int((closes[1] & ~closes[0]).sum()) if is_same_size else 0,
-        int((closes[0] & ~closes[1]).sum()) if is_same_size else 0,
+        int((closes[1] & ~closes[0]).sum()),
+        int((closes[0] & ~closes[1]).sum()),
         row_shares(flows[1]) - row_shares(flows[0]),
         found[0].class_flow is not None,
     )
 
 
-def compare_trace(pair: PairComparison, index: int, side: Domain = "source") -> TraceComparison:
+def compare_trace(pair: PairComparison, index: int, side: Domain = "source", grid: Grid | None = None) -> TraceComparison:
     """The same pixel under both nets.
 
+    Args:
+        pair: From :func:`compare_pair`.
+        index: Flat feature pixel of ``side``.
+        grid: Size of the map that ``index`` is of; None for that of the net before. Each net tells of its pixel there.
+
     Raises:
-        ValueError: On an index outside either map.
+        ValueError: On an index outside the map.
     """
-    before, after = (explain_pixel(analysis, index, side, with_soft_cycle=False) for analysis in (pair.before, pair.after))
+    grid = grid or _grid(pair.before, side)
+    before, after = (
+        explain_pixel(analysis, move_pixel(index, grid, _grid(analysis, side)), side, with_soft_cycle=False)
+        for analysis in (pair.before, pair.after)
+    )
     return TraceComparison(before, after, _flip(_is_right(before), _is_right(after)))
+
+
+def _grid(analysis: PairAnalysis, side: Domain) -> Grid:
+    return analysis.pair.source_size if side == "source" else analysis.pair.target_size
 
 
 def _is_right(trace: PixelTrace | TargetTrace) -> bool | None:

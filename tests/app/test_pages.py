@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from app.layers.maps import format_ends, value_layer
 from app.state import cache
-from app.state.session import BUILT_IN
+from app.state.session import BUILT_IN, BUILT_IN_CHECKPOINT
 from app.state.uploads import Upload
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
+from pca_core.models import load_checkpoint, save_checkpoint
 from tests.app.pages import SECONDS, open_page
 from tests.conftest import ROOT
 from tests.unit.test_checkpoint_safety import MALICIOUS, Evil
@@ -287,6 +289,23 @@ def test_a_pin_of_other_images_is_let_go_and_told():
     assert not app.warning
 
 
+def test_pins_and_probes_stay_where_they_are_under_a_net_that_sees_larger_images(tmp_path):
+    """From 64 × 128 to 96 × 192 feature pixels and back: the net of an adaptation that enlarges, then the one before."""
+    larger = tmp_path / "larger.safetensors"
+    save_checkpoint(larger, replace(load_checkpoint(BUILT_IN_CHECKPOINT), short_side=384))
+    app = open_page("trace", pixel=f"source-{20 * 128 + 40}", probes=f"t{30 * 128 + 99}.wheel")
+    app.session_state["checkpoint"] = str(larger)
+    app.run()
+    assert app.session_state["pixel"] == ("source", 30 * 192 + 60)
+    assert app.query_params["pixel"] == f"source-{30 * 192 + 60}"
+    assert app.query_params["probes"] == f"t{45 * 192 + 149}.wheel"
+    app.session_state["checkpoint"] = str(BUILT_IN_CHECKPOINT)
+    app.run()
+    assert app.query_params["pixel"] == f"source-{20 * 128 + 40}"
+    assert app.query_params["probes"] == f"t{30 * 128 + 99}.wheel"
+    assert not app.exception
+
+
 def test_where_memory_is_short_pixels_are_averaged_and_that_is_said(monkeypatch):
     from pca_core.association import pair as analysis
 
@@ -296,9 +315,15 @@ def test_where_memory_is_short_pixels_are_averaged_and_that_is_said(monkeypatch)
         return found(forward, backward, label_S, sizes, config)
 
     found, most = analysis.search_cycles, 4000
+    kept = open_page("trace", alpha="0.29", pixel=f"target-{20 * 128 + 41}")
     monkeypatch.setattr(analysis, "search_cycles", search)
-    app = open_page("trace", alpha="0.31")
+    next(one for one in kept.slider if one.key == "alpha").set_value(0.33).run()  # the pin stays at its place
+    assert "were let go" not in sentences(kept)
+    assert kept.session_state["pixel"] == ("target", 10 * 64 + 20)
+    app = open_page("trace", alpha="0.31", pixel="target-77")  # of the whole map
     assert "2 × 2 of them are averaged" in sentences(app)
+    assert "Pixels that the address names were let go." in sentences(app)
+    assert "pixel" not in app.query_params
     assert 0 < float(metric(app, "Cycle-consistent").rstrip("%")) <= 100
 
     most = 10

@@ -138,6 +138,26 @@ def test_a_pair_under_two_nets(world):
     assert compare_trace(same, 5, "target").flip in ("still right", "still wrong")
 
 
+def test_a_pixel_is_the_same_place_under_a_net_that_sees_larger_images(world):
+    source, target, before, _ = world
+    larger = replace(before, short_side=2 * before.short_side)
+    pair = compare_pair(before, larger, source[0], target[0])
+    (rows, columns), grid = (one.pair.source_size for one in (pair.before, pair.after))
+    assert grid == (2 * rows, 2 * columns)
+    closes = [one.association.is_consistent.numpy() for one in (pair.before, pair.after)]
+    there = closes[1].reshape(grid)[1::2, 1::2].ravel()  # centres lie between two pixels; the later has them
+    assert (pair.num_closed, pair.num_broken) == ((there & ~closes[0]).sum(), (closes[0] & ~there).sum())
+    assert pair.num_closed + pair.num_broken > 0
+    row, column = 2, 5
+    for index, of in ((row * columns + column, None), ((2 * row + 1) * grid[1] + 2 * column, grid)):
+        trace = compare_trace(pair, index, grid=of)
+        assert trace.before.index == row * columns + column
+        moved = (2 * row + 1) * grid[1] + 2 * column + (of is None)
+        assert trace.after.index == moved
+    with pytest.raises(ValueError, match="index must lie on a map"):
+        compare_trace(pair, rows * columns)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [(False, True, "now right"), (True, False, "now wrong"), (True, True, "still right"), (None, True, "not judged")],
