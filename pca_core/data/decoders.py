@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from pca_core import limited
 from pca_core.checks import InputError
+from pca_core.children import start_child
 from pca_core.data.decode_child import read_frame, write_frame
 from pca_core.data.files import MAX_PIXELS
 
@@ -22,7 +23,7 @@ FILES = 300  # that a child decodes before another takes over: libraries lose me
 
 class _Child:
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
+        self.process = start_child(
             limited.make_command("pca_core.data.decode_child", MEMORY),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -66,11 +67,15 @@ class Decoders:
         return [child.process.pid for child in self._idle]
 
     def warm_up(self) -> None:
-        """Start a child unless there is one; returns at once."""
+        """Start a child unless there is one; returns at once. Where none can be started, who decodes is told."""
         if self._room.acquire(blocking=False):
-            if not self._idle:
-                self._idle.append(_Child())
-            self._room.release()
+            try:
+                if not self._idle:
+                    self._idle.append(_Child())
+            except InputError:
+                pass
+            finally:
+                self._room.release()
 
     def close(self) -> None:
         """End the children that wait for work."""
@@ -81,7 +86,8 @@ class Decoders:
         """Have a file decoded; see :func:`pca_core.data.decode_child.answer`.
 
         Raises:
-            InputError: ``IMAGE_TIMEOUT`` when it takes more than :data:`SECONDS`, ``IMAGE_DECODER`` when the child died of it.
+            InputError: ``IMAGE_TIMEOUT`` when it takes more than :data:`SECONDS`, ``IMAGE_DECODER`` when the child died of it,
+                ``CHILD_REFUSED`` when none can be started.
         """
         is_late = threading.Event()
         with self._borrow() as child:

@@ -20,6 +20,7 @@ from typing import Any
 from pca_core.adaptation import METHODS
 from pca_core.adaptation.views import describe_views
 from pca_core.checks import InputError
+from pca_core.children import start_child
 from pca_core.data import FolderDataset, encode_png
 from pca_core.data.files import open_checked
 from pca_core.runs import trying, waiting
@@ -140,7 +141,7 @@ def _ask_child(order: dict[str, Any]) -> dict[str, Any]:
     """What the child answers; it lives no longer than this process, nor than its limits."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     command, environment = [sys.executable, trying.__file__], waiting.child_environment()
-    with subprocess.Popen(command, **pipes, start_new_session=True, env=environment) as child:
+    with start_child(command, **pipes, start_new_session=True, env=environment) as child:
         held, child.stdin = child.stdin, None  # communicate() would close it, and the child ends when it is closed
         try:
             with suppress(BrokenPipeError):  # it has ended already

@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pca_core.checks import InputError
+from pca_core.children import start_child
 from pca_core.device import pick_device
 from pca_core.runs import waiting
 from pca_core.runs.claims import claim, writing
@@ -47,7 +48,7 @@ class Supervisor:
             work: What the child does when it is its turn; tests put something short here.
 
         Raises:
-            InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+            InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``, ``RUN_DISK`` or ``CHILD_REFUSED``.
         """
         run, is_new = self.store.claim(replace(request, device=name_device(request.device)), token)
         if is_new:
@@ -85,7 +86,7 @@ class Supervisor:
         with writing(run):
             log = (run.folder / "log.txt").open("ab")
         with log:
-            child = subprocess.Popen(
+            child = start_child(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=waiting.child_environment()
             )
         _keep(run.folder, child)

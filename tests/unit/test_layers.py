@@ -18,7 +18,7 @@ SWEEPS = (
 )
 # From the bottom up. The first prefix that fits a module names its layer; a module may import its own layer and those below.
 LAYERS = (
-    ("types", "grids", "checks", "device", "memory", "storage", "limited"),
+    ("types", "grids", "checks", "device", "memory", "storage", "limited", "children"),
     ("data", "models", *(f"association.{name}" for name in SWEEPS)),
     ("association", "metrics", "render", "preview"),
     ("losses", "inference", "feature_store"),
