@@ -164,7 +164,7 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
         help="The adapted net sees images at most so many times as large as it was trained at, and no larger than they are. "
         "Thin things need pixels; a step costs the square of it.",
     )  # fmt: skip
-    flip = two.toggle("Mirror at random", config.augmentation.flip > 0, key=f"adapt_flip {name}")
+    flip = two.toggle("Mirror", config.augmentation.flip > 0, key=f"adapt_flip {name}", help="Half of the views, at random.")
     colour = one.slider(
         "Colour change", 0.0, 2.0, 1.0, 0.1, key=f"adapt_colour {name}",
         help="Of brightness, contrast and saturation, as a multiple of the preset's.",
