@@ -110,6 +110,20 @@ def test_a_status_that_is_damaged_while_the_run_is_at_work_is_written_anew(tmp_p
         assert (status.pid, status.device) == (os.getpid(), "cpu")
 
 
+def test_a_pinned_pixel_keeps_its_place_in_the_image(tmp_path, request_):
+    """Its map may be another than that of a net which sees larger images, as ``quick`` has it."""
+    pins = tuple(PinnedPixel("000", "001", side, 23, (4, 6)) for side in ("source", "target"))  # the last one
+    net = replace(make_checkpoint(FolderDataset(request_.source.where)), short_side=16)
+    save_checkpoint(request_.checkpoint, net)
+    config = replace(TINY, steps=1, enlarge=2.0)
+    run = make_run(tmp_path / "run", RunRequest.from_dict(replace(request_, config=config, pinned_pixels=pins).to_dict()))
+    assert execute(run) == "done"
+    for step in run.previews():
+        one, two = (trace["text"] for trace in read_traces(run, step))
+        assert one.startswith("Source pixel (7, 11) ")
+        assert "target pixel (7, 11)" in two or "Target pixel (7, 11)" in two
+
+
 def test_torn_lines_are_dropped(tmp_path, request_):
     run = make_run(tmp_path / "run", request_)
     run.append_metrics({"step": 1})
