@@ -116,7 +116,7 @@ def _work(run: Run, progress: Progress | None) -> None:
     heed(run)  # loading and scoring can take long
     if adaptation.step == 0:
         _write_start(run, adaptation)
-        _preview(run, previewer, 0, adaptation.eval_checkpoint)
+        _preview(run, previewer, 0, lambda: adaptation.start_checkpoint)  # as it is scored: without statistics of the target
     run.write_status(step=adaptation.step, **_describe(adaptation))
     try:
         with interrupts_pause(run):

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png
+from pca_core.inference import predict
 from pca_core.models import save_checkpoint
 from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute, previews
 from pca_core.runs.digest import read_digest
@@ -118,10 +120,22 @@ def test_a_pinned_pixel_keeps_its_place_in_the_image(tmp_path, request_):
     config = replace(TINY, steps=1, enlarge=2.0)
     run = make_run(tmp_path / "run", RunRequest.from_dict(replace(request_, config=config, pinned_pixels=pins).to_dict()))
     assert execute(run) == "done"
-    for step in run.previews():
+    for step, place in ((0, "(3, 5)"), (1, "(7, 11)")):
         one, two = (trace["text"] for trace in read_traces(run, step))
-        assert one.startswith("Source pixel (7, 11) ")
-        assert "target pixel (7, 11)" in two or "Target pixel (7, 11)" in two
+        assert one.startswith(f"Source pixel {place} ")
+        assert f"arget pixel {place}" in two
+
+
+def test_the_picture_before_is_of_the_net_as_it_came(tmp_path, request_):
+    """The mIoU before is told beside it; the target's own statistics and a larger image are part of the adaptation."""
+    checkpoint = replace(make_checkpoint(FolderDataset(request_.source.where)), short_side=16)
+    save_checkpoint(request_.checkpoint, checkpoint)
+    config = replace(TINY, steps=1, enlarge=2.0, batch_norm="per-domain")
+    run = make_run(tmp_path / "run", replace(request_, config=config))
+    assert execute(run) == "done"
+    image = FolderDataset(request_.target.where, domain="target")[2].image
+    shown = np.array(Image.open(run.previews()[0] / "0.png"))
+    np.testing.assert_array_equal(shown, predict(checkpoint, image))
 
 
 def test_torn_lines_are_dropped(tmp_path, request_):
