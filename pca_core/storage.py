@@ -63,10 +63,19 @@ def check_writable(folder: str | Path) -> None:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b" ")
+        try_writing(folder)
     except (OSError, ValueError) as error:
         raise read_only(folder, error) from None
+
+
+def try_writing(folder: Path) -> None:
+    """Write a byte into a folder, which is not made.
+
+    Raises:
+        OSError: When it is gone, full or read-only.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b" ")
 
 
 def read_only(folder: str | Path, error: Exception) -> InputError:

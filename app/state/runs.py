@@ -92,13 +92,13 @@ def get_uploads() -> Intake | None:
 
 
 def get_pinned_pixels(request: RunRequest) -> tuple[PinnedPixel, ...]:
-    """The pixel pinned on the Trace page, where its pair belongs to the data sets of the run."""
+    """The pixel pinned on the Trace page, where its pair belongs to the data sets of the run and a page has shown its place."""
     pixel = pins.get_pixel()
     source, target = session.get_choice("source"), session.get_choice("target")
     shown = folders.show_folder(source.folder), folders.show_folder(target.folder)
-    if pixel is None or shown != (request.source.where, request.target.where):
+    if pixel is None or shown != (request.source.where, request.target.where) or (grid := session.get_grid(pixel[0])) is None:
         return ()
-    return (PinnedPixel(source.name, target.name, *pixel),)
+    return (PinnedPixel(source.name, target.name, *pixel, grid),)
 
 
 def keep_preflight(request: RunRequest, found: Preflight | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pca_core.adaptation.config import AdaptationConfig, config_to_dict
 from pca_core.adaptation.learner import Learner
 from pca_core.checks import InputError
 from pca_core.models import Checkpoint, save_checkpoint
@@ -44,7 +45,8 @@ def load(folder: Path, learner: Learner, expected: Mapping[str, Any]) -> dict[st
         InputError: ``RESUME_NOT_FOUND``, ``RESUME_BROKEN`` or ``RESUME_MISMATCH``.
     """
     state = read_state(folder / TENSORS)
-    check_same_run(state.description, expected)
+    defaults = config_to_dict(AdaptationConfig())  # of knobs that came after it was written
+    check_same_run({**state.description, "config": {**defaults, **state.description["config"]}}, expected)
     groups = state.groups
     try:
         learner.model.load_state_dict(groups["model"])

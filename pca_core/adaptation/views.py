@@ -14,6 +14,7 @@ from pca_core.adaptation.config import AdaptationConfig
 from pca_core.data import FolderDataset, fit_short_side
 from pca_core.inference import normalise_image
 from pca_core.models import Checkpoint, InputNormalisation, find_size_multiple
+from pca_core.models.checkpoints import MAX_SHORT_SIDE
 from pca_core.training.batches import SampleCache, draw_indices, make_ahead
 from pca_core.types import IGNORE_INDEX
 
@@ -137,7 +138,7 @@ def find_short_side(checkpoint: Checkpoint, target: FolderDataset, config: Adapt
     """Pixels of the shorter side of the images that a net adapted to ``target`` sees."""
     if config.short_side is not None:
         return config.short_side
-    enlarged = min(round(config.enlarge * checkpoint.short_side), *target[0].image.shape[:2])
+    enlarged = min(round(config.enlarge * checkpoint.short_side), MAX_SHORT_SIDE, *target[0].image.shape[:2])
     return max(checkpoint.short_side, enlarged)
 
 

@@ -32,7 +32,7 @@ class Digest:
         points: Records for :mod:`~pca_core.runs.curves`: steps at even distances, evaluations, the last one; not to be changed.
         first, last: Those of the first and of the last evaluation, with ``"health"``; None before there is one.
         seconds: Of all steps.
-        seconds_per_step: Over the last twenty, evaluations included; None before there is a pace.
+        seconds_per_step: Over the last twenty of this life of the worker, evaluations included; None before there is a pace.
     """
 
     step: int | None = None
@@ -71,7 +71,7 @@ class _Digester:
         self._last: dict[str, Any] | None = None
         self._newest: dict[str, Any] | None = None
         self._count, self._seconds = 0, 0.0
-        self._times: deque[float | None] = deque(maxlen=PACE_STEPS)
+        self._times: deque[float] = deque(maxlen=PACE_STEPS)
 
     def add(self, record: dict[str, Any]) -> None:
         is_due = self._points.is_next_due()
@@ -84,7 +84,7 @@ class _Digester:
                 if self._looks.is_next_due():
                     self._looks.keep(self._count, point)
         self._seconds += to_number(record.get("seconds")) or 0.0
-        self._times.append(to_number(record.get("time")))
+        self._note_time(to_number(record.get("time")))
         self._newest = record
         self._count += 1
 
@@ -95,9 +95,16 @@ class _Digester:
         points = tuple(chosen[place] for place in sorted(chosen))
         return Digest(self._newest["step"], points, self._first, self._last, self._seconds, self._pace())
 
+    def _note_time(self, time: float | None) -> None:
+        if time is None:
+            return
+        if self._times and time < self._times[-1]:  # another life: what lies between them is no pace
+            self._times.clear()
+        self._times.append(time)
+
     def _pace(self) -> float | None:
-        times = [time for time in self._times if time is not None]
-        return max(0.0, (times[-1] - times[0]) / (len(times) - 1)) if len(times) > 1 else None
+        times = self._times
+        return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
 
 
 class Follower:

@@ -17,7 +17,6 @@ from pca_core.runs.request import RunRequest
 from pca_core.runs.store import RunStore, describe_environment
 from pca_core.runs.supervisor import device_lock
 from pca_core.runs.waiting import identify_process
-from pca_core.storage import check_writable
 
 OWN_SECONDS = 3.0  # a worker that has told its end may need as long until it is gone
 WAIT_SECONDS = 0.5  # between two looks at the flags
@@ -40,7 +39,6 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
     if distributed.rank() == 0:
         if (folder / "run.json").exists() and not _came_to_nothing(run):
             raise InputError("RUN_EXISTS", f"There is a run in {shorten(folder)} already. Add --resume, or name another --out.")
-        check_writable(folder)
         with telling_disk(folder):
             create_folder(folder, request, describe_environment())
     distributed.agree(False)  # the others wait for the folder

@@ -16,6 +16,7 @@ import numpy as np
 from pca_core.association import PairAnalysis, describe_trace, explain_pixel
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png, fit_short_side, read_image, read_label, resize_image, resize_label
+from pca_core.grids import move_pixel
 from pca_core.inference import make_pair, predict, segment
 from pca_core.models import Checkpoint
 from pca_core.render import overlay_classes
@@ -69,7 +70,9 @@ class Previewer:
         source = self._source[self._source.names.index(pixel.source)]
         target = self._target[self._target.names.index(pixel.target)]
         pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image))
-        trace = explain_pixel(PairAnalysis(pair), pixel.index, pixel.side, num_candidates=1, with_soft_cycle=False)
+        grid = pair.source_size if pixel.side == "source" else pair.target_size
+        index = move_pixel(pixel.index, pixel.grid or grid, grid)
+        trace = explain_pixel(PairAnalysis(pair), index, pixel.side, num_candidates=1, with_soft_cycle=False)
         facts: dict[str, Any] = {"pixel": asdict(pixel), "text": describe_trace(trace, checkpoint.label_space.class_names)}
         if pixel.side == "source":
             facts |= {"verdict": trace.verdict, "match": trace.match.index, "return": trace.way_back.index}

@@ -14,6 +14,7 @@ from pca_core.adaptation import AdaptationConfig
 from pca_core.adaptation.config import STRICT, read_strictly
 from pca_core.data import FolderDataset, open_dataset
 from pca_core.data.streets import PREFIX
+from pca_core.grids import Grid
 from pca_core.types import Domain, LabelSpace
 
 MAX_PINNED_TARGETS, MAX_PINNED_PIXELS = 3, 8  # each is computed anew at every evaluation
@@ -67,12 +68,20 @@ class DataChoice:
 
 @dataclass(frozen=True)
 class PinnedPixel:
-    """A pixel whose trace is followed through a run: names of the pair's images, its side, its flat index."""
+    """A pixel whose trace is followed through a run.
+
+    Attributes:
+        source, target: Names of the images of its pair.
+        side: Whose image it lies in.
+        index: Flat, row-major.
+        grid: Rows and columns of the feature map that ``index`` is of; None for that of the adapted net.
+    """
 
     source: str
     target: str
     side: Domain
     index: int
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)

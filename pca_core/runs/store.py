@@ -24,7 +24,7 @@ from pca_core.runs.claims import gone
 from pca_core.runs.faults import telling_disk
 from pca_core.runs.folder import Run, create_folder
 from pca_core.runs.request import RunRequest
-from pca_core.storage import check_writable, sync_folder
+from pca_core.storage import sync_folder
 
 STATE_VARIABLE = "CYCLELENS_STATE"
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
@@ -67,9 +67,9 @@ class RunStore:
         Raises:
             InputError: ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
         """
-        check_writable(self.folder)
         request = request.resolve()
         with telling_disk(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
             run = self._publish(self._make(request))
             if token is None:
                 return run, True

@@ -20,11 +20,12 @@ from pca_core.children import start_child
 from pca_core.device import pick_device
 from pca_core.runs import waiting
 from pca_core.runs.claims import claim, writing
+from pca_core.runs.faults import telling_disk
 from pca_core.runs.folder import Run
 from pca_core.runs.request import RunRequest
 from pca_core.runs.status import RunStatus
 from pca_core.runs.store import RunStore
-from pca_core.storage import check_writable
+from pca_core.storage import try_writing
 
 GRACE_SECONDS = 10.0  # from the flag to SIGTERM, and from there to SIGKILL
 LOST = "The worker ended before the run did. Resume to go on from the newest checkpoint."
@@ -63,11 +64,12 @@ class Supervisor:
         """Queue a run again; it goes on from its newest complete checkpoint.
 
         Raises:
-            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``RUN_BROKEN``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``RUN_BROKEN``, ``RUN_NOT_FOUND``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
         """
         run.request  # noqa: B018 (or no worker could take it up)
         self.reconcile(run)
-        check_writable(run.folder)
+        with writing(run):
+            try_writing(run.folder)
         with writing(run), claim(run):
             status = run.read_status()
             if status.state == "done":
@@ -112,9 +114,9 @@ class Supervisor:
         """
         status = self.reconcile(run)
         if status.is_active:
-            check_writable(run.folder)
-            if not run.has_flag(flag):  # its age counts from the first time
-                with writing(run):
+            with writing(run):
+                try_writing(run.folder)
+                if not run.has_flag(flag):  # its age counts from the first time
                     run.raise_flag(flag)
             return True
         if flag == "cancel" and status.state in ("paused", "interrupted"):
@@ -230,8 +232,10 @@ def device_lock(store: RunStore, device: str) -> FileLock:
     """The lock of a device, for a run that works in this very process.
 
     Raises:
-        InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``.
+        InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
     """
     folder = store.root / "devices"
-    check_writable(folder)
+    with telling_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try_writing(folder)
     return FileLock(folder / waiting.lock_name(name_device(device)))

@@ -116,8 +116,8 @@ def _work(run: Run, progress: Progress | None) -> None:
     heed(run)  # loading and scoring can take long
     if adaptation.step == 0:
         _write_start(run, adaptation)
-        _preview(run, previewer, 0, adaptation.eval_checkpoint)
-    run.write_status(state="running", step=adaptation.step, num_steps=adaptation.num_steps, device=str(adaptation.device))
+        _preview(run, previewer, 0, lambda: adaptation.start_checkpoint)  # as it is scored: without statistics of the target
+    run.write_status(step=adaptation.step, **_describe(adaptation))
     try:
         with interrupts_pause(run):
             _take_steps(run, adaptation, previewer, progress)
@@ -127,13 +127,13 @@ def _work(run: Run, progress: Progress | None) -> None:
 
 
 def _take_steps(run: Run, adaptation: Adaptation, previewer: Previewer, progress: Progress | None) -> None:
-    told = 0.0
+    told, begun = 0.0, time.monotonic()
     for step in adaptation:
         is_last = step.step == adaptation.num_steps
         if run.is_there:
-            run.append_metrics({**step.to_dict(), "time": time.time()})
+            run.append_metrics({**step.to_dict(), "time": time.monotonic() - begun})  # of this life, whatever becomes of the date
             if is_last or time.monotonic() - told > TOLD_SECONDS:
-                run.write_status(step=step.step)
+                run.write_status(step=step.step, **_describe(adaptation))  # all of it: what stood there may be damaged
                 told = time.monotonic()
             if progress:
                 progress(step, adaptation.num_steps)
@@ -149,6 +149,12 @@ def _take_steps(run: Run, adaptation: Adaptation, previewer: Previewer, progress
             _publish(run, adaptation)
         if stop and not is_last:
             raise Stopped(stop)
+
+
+def _describe(adaptation: Adaptation) -> dict[str, object]:
+    """The status of a run at work."""
+    facts = {"num_steps": adaptation.num_steps, "device": str(adaptation.device)}
+    return {"state": "running", "code": None, "message": "", **facts, **identify_process()}
 
 
 def _publish(run: Run, adaptation: Adaptation) -> None:

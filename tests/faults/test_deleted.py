@@ -69,3 +69,23 @@ def test_what_is_written_to_a_deleted_run_does_not_bring_it_back(tmp_path, reque
         with pytest.raises(FileNotFoundError):
             write()
     assert not run.folder.exists()
+
+
+def test_a_resume_does_not_bring_a_deleted_run_back(supervisor, request_of, monkeypatch):
+    """Asked for by a session that still shows it; or it is deleted between the look and the flag."""
+    shown, queued = (supervisor.store.create(request_of()) for _ in range(2))
+    assert shown.request.device == "cpu"
+    supervisor.store.delete(shown)
+    with pytest.raises(InputError, match="not there any more"):
+        supervisor.resume(shown)
+    look = supervisor.reconcile
+
+    def look_then_delete(run):
+        status = look(run)
+        supervisor.store.delete(run)
+        return status
+
+    monkeypatch.setattr(supervisor, "reconcile", look_then_delete)
+    with pytest.raises(InputError, match="not there any more"):
+        supervisor.cancel(queued)
+    assert list(supervisor.store.folder.iterdir()) == []

@@ -1,7 +1,8 @@
-"""A disk on which a byte fits but no description, status or flag: every change is refused in one sentence, and leaves nothing."""
+"""A disk on which no description, status or flag fits, or not a byte: each change is refused in a sentence and leaves nothing."""
 
 from __future__ import annotations
 
+import itertools
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +34,10 @@ def refuse(act, size: int = 100) -> InputError:
     return error.value
 
 
-def test_a_start_is_refused_and_leaves_nothing(supervisor, request_of):
-    error = refuse(lambda: supervisor.start(request_of(), token="click", work=BRIEF))
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_start_is_refused_and_leaves_nothing(supervisor, request_of, size):
+    request = request_of()
+    error = refuse(lambda: supervisor.start(request, token="click", work=BRIEF), size)
     assert error.code == "RUN_DISK"
     assert "Make room and try again" in str(error)
     assert list(supervisor.store.folder.iterdir()) == []
@@ -58,12 +61,13 @@ def test_a_start_whose_child_cannot_be_made_leaves_nothing(supervisor, request_o
     assert list(supervisor.store.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("size", [0, 100])
 @pytest.mark.parametrize("state", ["paused", "interrupted"])
-def test_neither_cancel_nor_resume_raises_what_nobody_understands(supervisor, request_of, state):
+def test_neither_cancel_nor_resume_raises_what_nobody_understands(supervisor, request_of, state, size):
     run = supervisor.store.create(request_of())
     run.write_status(state=state)
     for act in (supervisor.cancel, supervisor.resume):
-        error = refuse(lambda act=act: act(run))
+        error = refuse(lambda act=act: act(run), size)
         assert error.code == "RUN_DISK"
         assert run.read_status().state == state
 
@@ -71,8 +75,8 @@ def test_neither_cancel_nor_resume_raises_what_nobody_understands(supervisor, re
 def test_a_flag_that_does_not_fit_is_told(supervisor, request_of):
     run = supervisor.start(request_of(), work="tests.faults.work:beating")
     wait_for(lambda: run.read_status().state == "running", 20, "the run")
-    for act in (supervisor.cancel, supervisor.pause):
-        assert refuse(lambda act=act: act(run), 2).code == "RUN_DISK"
+    for act, size in itertools.product((supervisor.cancel, supervisor.pause), (0, 2)):
+        assert refuse(lambda act=act: act(run), size).code == "RUN_DISK"
 
 
 def test_the_shell_tells_the_code(supervisor, request_of, tmp_path, capsys):

@@ -15,7 +15,7 @@ from app.state import runs
 from pca_core.checks import InputError
 from pca_core.runs import RunStore, Supervisor
 from tests.app.pages import open_page
-from tests.conftest import ROOT
+from tests.conftest import ROOT, stop_without
 from tests.faults.conftest import is_running, wait_for
 
 BRIEF, BEATING = (f"tests.faults.work:{name}" for name in ("brief", "beating"))
@@ -23,7 +23,7 @@ BRIEF, BEATING = (f"tests.faults.work:{name}" for name in ("brief", "beating"))
 
 @pytest.fixture
 def seal() -> Iterator[Callable[[Path], None]]:
-    """Makes a folder and all in it read-only, for root too; skips where that cannot be done."""
+    """Makes a folder and all in it read-only, for root too."""
     sealed = []
 
     def seal(folder: Path) -> None:
@@ -31,7 +31,7 @@ def seal() -> Iterator[Callable[[Path], None]]:
         if os.geteuid():
             subprocess.run(["chmod", "-R", "a-w", str(folder)], check=True)
         elif subprocess.run(["chattr", "-R", "+i", str(folder)], capture_output=True, check=False).returncode:
-            pytest.skip("root may write everywhere here, and nothing can be made immutable")
+            stop_without("root may write everywhere here, and nothing can be made immutable")
 
     yield seal
     for folder in sealed:

@@ -205,6 +205,21 @@ def test_a_state_of_other_settings_is_refused(domains, tmp_path):
     assert refusal.value.code == "RESUME_MISMATCH"
 
 
+def test_a_state_from_before_a_knob_goes_on(domains, tmp_path, monkeypatch):
+    """A run that was paused before an update: what it could not have said is taken as the default."""
+    first = adapt(make_checkpoint(domains[0]), *domains, TINY)
+    next(first)
+    description = first._description()
+    del description["config"]["enlarge"]
+    monkeypatch.setattr(first, "_description", lambda: description)
+    first.save(tmp_path / "state")
+    same, other = (adapt(make_checkpoint(domains[0]), *domains, replace(TINY, enlarge=factor)) for factor in (1.0, 1.5))
+    same.load(tmp_path / "state")
+    assert [step.step for step in same] == [2, 3, 4]
+    with pytest.raises(InputError, match="enlarge"):
+        other.load(tmp_path / "state")
+
+
 def test_parts_of_a_step_add_up_to_the_step(domains):
     """The objective is a mean over pairs; only batch statistics would tell parts from the whole."""
     config = replace(TINY, steps=2, batch_norm="frozen", batch_size=4)

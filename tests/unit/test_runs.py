@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_png
+from pca_core.inference import predict
 from pca_core.models import save_checkpoint
 from pca_core.runs import DataChoice, PinnedPixel, Run, RunRequest, RunStore, execute, previews
 from pca_core.runs.digest import read_digest
@@ -76,6 +80,62 @@ def test_a_run_from_start_to_end(tmp_path, request_):
     assert facts["hash"] == request_.digest
     assert {"torch", "numpy", "python", "cyclelens"} <= facts["versions"].keys()
     assert json.loads((run.folder / "inputs.json").read_text()).keys() == {"checkpoint", "source", "target"}
+
+
+def test_the_pace_knows_no_date_and_no_pause(tmp_path, request_, monkeypatch):
+    run, now, real = make_run(tmp_path / "run", request_), [1.8e9], time.monotonic
+
+    def progress(step, _):
+        now[0] -= 86_400  # somebody sets the clock back
+        if step.step == 2:
+            run.raise_flag("pause")
+
+    monkeypatch.setattr("time.time", lambda: now[0])
+    assert execute(run, progress) == "paused"
+    monkeypatch.setattr("time.monotonic", lambda: real() + 28_800)  # and goes on the next morning
+    assert execute(run, progress) == "done"
+    assert 0 < read_digest(run).seconds_per_step < 600
+
+
+def test_a_status_that_is_damaged_while_the_run_is_at_work_is_written_anew(tmp_path, request_, monkeypatch):
+    """Else it would look interrupted to everybody until its end, and nobody could cancel it."""
+    run, seen = make_run(tmp_path / "run", request_), []
+    monkeypatch.setattr("pca_core.runs.worker.TOLD_SECONDS", 0.0)
+
+    def progress(step, _):
+        seen.append(run.read_status())
+        (run.folder / "status.json").write_text("null")
+
+    assert execute(run, progress) == "done"
+    for step, status in enumerate(seen, 1):
+        assert (status.state, status.step, status.num_steps, status.message) == ("running", step, 4, "")
+        assert (status.pid, status.device) == (os.getpid(), "cpu")
+
+
+def test_a_pinned_pixel_keeps_its_place_in_the_image(tmp_path, request_):
+    """Its map may be another than that of a net which sees larger images, as ``quick`` has it."""
+    pins = tuple(PinnedPixel("000", "001", side, 23, (4, 6)) for side in ("source", "target"))  # the last one
+    net = replace(make_checkpoint(FolderDataset(request_.source.where)), short_side=16)
+    save_checkpoint(request_.checkpoint, net)
+    config = replace(TINY, steps=1, enlarge=2.0)
+    run = make_run(tmp_path / "run", RunRequest.from_dict(replace(request_, config=config, pinned_pixels=pins).to_dict()))
+    assert execute(run) == "done"
+    for step, place in ((0, "(3, 5)"), (1, "(7, 11)")):
+        one, two = (trace["text"] for trace in read_traces(run, step))
+        assert one.startswith(f"Source pixel {place} ")
+        assert f"arget pixel {place}" in two
+
+
+def test_the_picture_before_is_of_the_net_as_it_came(tmp_path, request_):
+    """The mIoU before is told beside it; the target's own statistics and a larger image are part of the adaptation."""
+    checkpoint = replace(make_checkpoint(FolderDataset(request_.source.where)), short_side=16)
+    save_checkpoint(request_.checkpoint, checkpoint)
+    config = replace(TINY, steps=1, enlarge=2.0, batch_norm="per-domain")
+    run = make_run(tmp_path / "run", replace(request_, config=config))
+    assert execute(run) == "done"
+    image = FolderDataset(request_.target.where, domain="target")[2].image
+    shown = np.array(Image.open(run.previews()[0] / "0.png"))
+    np.testing.assert_array_equal(shown, predict(checkpoint, image))
 
 
 def test_torn_lines_are_dropped(tmp_path, request_):
@@ -172,6 +232,9 @@ def test_time_left_and_shares_of_the_first_value(tmp_path, request_):
         run.append_metrics({"step": step, "time": 100.0 + 3 * step})
     assert seconds_left(run.write_status(state="running", step=4, num_steps=14), read_digest(run)) == 30
     assert seconds_left(run.write_status(step=15), read_digest(run)) == 0
+    for step in (5, 6):  # after a night's pause: each life counts from its own beginning
+        run.append_metrics({"step": step, "time": 2.0 * step})
+    assert seconds_left(run.write_status(step=6, num_steps=16), read_digest(run)) == 20
     assert relative_to_first([2.0, 1.0, -4.0]) == [1, 0.5, -2]
     assert relative_to_first([0.0, 1.0]) == [0, 1]
 
