@@ -161,8 +161,8 @@ def _views(config: AdaptationConfig, name: str) -> AdaptationConfig:
     )  # fmt: skip
     enlarge = two.slider(
         "Enlarge images", 1.0, 3.0, config.enlarge, 0.1, key=f"adapt_enlarge {name}",
-        help="The adapted net sees images at most so many times as large as it was trained at, and no larger than they are. "
-        "Thin things need pixels; a step costs the square of it.",
+        help="The adapted net sees images at most so many times as large as it was trained at, and no larger than the first "
+        "target image is. Thin things need pixels; a step costs the square of it.",
     )  # fmt: skip
     flip = two.toggle("Mirror", config.augmentation.flip > 0, key=f"adapt_flip {name}", help="Half of the views, at random.")
     colour = one.slider(

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from pca_core.association.cycle import AssociationConfig
 from pca_core.device import NetPrecision
 from pca_core.losses import LossWeights
+from pca_core.models.checkpoints import MAX_SHORT_SIDE
 from pca_core.training import Augmentation, OptimizerConfig
 from pca_core.types import Level
 
@@ -81,7 +82,7 @@ class AdaptationConfig:
         accumulation: Passes whose gradients make one step.
         short_side: Pixels of the shorter side of what the net sees, in a step and once it is adapted; None takes what the
             checkpoint was trained at, times ``enlarge``.
-        enlarge: At most so many times as large, and no larger than the target's images are.
+        enlarge: At most so many times as large, and no larger than the target's first image is.
         crop: (height, width) of a view; None takes the whole image's proportions at that side.
         optimizer: How weights move.
         weights: Of the terms of the objective.
@@ -145,8 +146,10 @@ class AdaptationConfig:
         for name in ("steps", "batch_size", "accumulation", "evaluate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}. Give a whole number from 1.")
-        if self.short_side is not None and self.short_side < 32:
-            raise ValueError(f"short_side must be at least 32 pixels or None (the checkpoint's), got {self.short_side}.")
+        if self.short_side is not None and not 32 <= self.short_side <= MAX_SHORT_SIDE:
+            raise ValueError(
+                f"short_side must be 32 to {MAX_SHORT_SIDE} pixels or None (the checkpoint's), got {self.short_side}."
+            )
         if not 1 <= self.enlarge <= 8:
             raise ValueError(f"enlarge must lie in [1, 8], got {self.enlarge}.")
         if self.crop is not None and min(self.crop) < 32:

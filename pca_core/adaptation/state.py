@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pca_core.adaptation.config import AdaptationConfig, config_to_dict
+from pca_core.adaptation.config import config_from_dict, config_to_dict
 from pca_core.adaptation.learner import Learner
 from pca_core.checks import InputError
 from pca_core.models import Checkpoint, save_checkpoint
@@ -38,6 +38,14 @@ def save(folder: Path, learner: Learner, adapted: Checkpoint, description: Mappi
     write_atomic(folder / DESCRIPTION, json.dumps(description, indent=1).encode(), makes_folder=False)
 
 
+def _with_new_knobs(description: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state's description with the defaults of knobs that came after it was written; as it is where that cannot be."""
+    try:
+        return {**description, "config": config_to_dict(config_from_dict(description["config"]))}
+    except (KeyError, TypeError, ValueError):
+        return description
+
+
 def load(folder: Path, learner: Learner, expected: Mapping[str, Any]) -> dict[str, Any]:
     """Put a saved state back and return its description.
 
@@ -45,8 +53,7 @@ def load(folder: Path, learner: Learner, expected: Mapping[str, Any]) -> dict[st
         InputError: ``RESUME_NOT_FOUND``, ``RESUME_BROKEN`` or ``RESUME_MISMATCH``.
     """
     state = read_state(folder / TENSORS)
-    defaults = config_to_dict(AdaptationConfig())  # of knobs that came after it was written
-    check_same_run({**state.description, "config": {**defaults, **state.description["config"]}}, expected)
+    check_same_run(_with_new_knobs(state.description), expected)
     groups = state.groups
     try:
         learner.model.load_state_dict(groups["model"])

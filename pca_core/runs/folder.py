@@ -23,7 +23,7 @@ from pca_core.checks import InputError, shorten
 from pca_core.runs import checkpoints, logs, records, waiting
 from pca_core.runs.json_files import read_object
 from pca_core.runs.request import RunRequest
-from pca_core.runs.status import AT_WORK, RunStatus
+from pca_core.runs.status import RunStatus
 from pca_core.storage import write_atomic, write_atomic_parts
 
 STALLED_AFTER = 60.0  # seconds without a heartbeat
@@ -155,9 +155,9 @@ class Run:
 
     @property
     def is_stalled(self) -> bool:
-        """Alive by its lock, but silent for a minute."""
+        """At work or in the queue, but silent for a minute."""
         age = self.seconds_since_beat
-        return self.read_status().state in AT_WORK and age is not None and age > STALLED_AFTER
+        return self.read_status().is_active and age is not None and age > STALLED_AFTER
 
     # Locks and flags
 

@@ -11,7 +11,6 @@ from pca_core.adaptation.config import STRICT, read_strictly
 
 State = Literal["queued", "starting", "running", "stopping", "done", "cancelled", "paused", "failed", "interrupted"]
 ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
-AT_WORK: tuple[State, ...] = ("starting", "running", "stopping")
 RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
 
 Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]

@@ -77,7 +77,8 @@ class Supervisor:
             if not status.is_resumable:
                 raise InputError("RUN_ACTIVE", f"Run {run.id} is {status.state} already.")
             run.lower_flags()
-            (run.folder / waiting.CHILD).unlink(missing_ok=True)
+            for of_its_last_life in (waiting.CHILD, "heartbeat"):
+                (run.folder / of_its_last_life).unlink(missing_ok=True)
             changes = {"code": None, "message": "", "finished": None, "pid": None, "pid_started": None}
             run.write_status(state="queued", asked=time.monotonic(), **changes)
         self._spawn(run, work)

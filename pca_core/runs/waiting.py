@@ -85,6 +85,7 @@ def _wait_for_turn(run: Path, state: Path, device: str) -> FileLock | None:
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / lock_name(device))
     while is_there(run) and not (run / "cancel").exists() and not (run / "pause").exists():
+        _beat(run)
         before = 0
         with suppress(Timeout):
             lock.acquire(timeout=0)
@@ -95,6 +96,14 @@ def _wait_for_turn(run: Path, state: Path, device: str) -> FileLock | None:
         # Those far behind look seldom: a hundred that try the lock all the time would keep it from the one whose turn it is.
         time.sleep(min(POLL_SECONDS * (1 + before), MOST_POLL_SECONDS))
     return None
+
+
+def _beat(run: Path) -> None:
+    """Say that whoever waits lives, as :meth:`~pca_core.runs.folder.Run.beat` says of a worker; who looks misses no older one."""
+    with suppress(OSError):  # deleted this moment, or no room: nothing hangs on it
+        temporary = run / ".heartbeat"
+        temporary.write_text(str(time.monotonic()))
+        os.replace(temporary, run / "heartbeat")
 
 
 def child_environment() -> dict[str, str]:

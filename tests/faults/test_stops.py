@@ -72,11 +72,18 @@ def test_a_hung_worker_is_told_and_can_be_cancelled(started, supervisor, monkeyp
     wait_for(lambda: supervisor.reconcile(run).state == "cancelled", 10, "killing a stopped worker")
 
 
-def test_one_that_hangs_in_the_queue_can_be_cancelled(started, supervisor, request_of, monkeypatch):
+def test_one_that_hangs_in_the_queue_is_told_and_can_be_cancelled(started, supervisor, request_of, monkeypatch):
     started(STUBBORN)
     hung = supervisor.start(request_of(), work=BRIEF)
     wait_for(lambda: hung.read_status().pid is not None, 20, "the waiting child")
     pid = hung.read_status().pid
+    monkeypatch.setattr("pca_core.runs.folder.STALLED_AFTER", 3.0)  # one that waits looks every second and a half
+    wait_for(lambda: hung.seconds_since_beat is not None, 10, "a sign of life in the queue")
+    assert not hung.is_stalled
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: hung.is_stalled, 10, "noticing the silence")
+    os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: not hung.is_stalled, 10, "noticing the life")
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.2)
     supervisor.cancel(hung)
