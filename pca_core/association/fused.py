@@ -20,7 +20,6 @@ from pca_core.association.threads import run_in_parts
 from pca_core.memory import fit_tile
 
 TILE_ROWS, TILE_COLUMNS = 512, 1024
-STRETCH = 2**23  # scores after which a thread looks whether another session waits: some hundredths of a second
 
 
 def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -37,11 +36,6 @@ def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterato
             yield strip, slice(column, column + len(keys_TD)), tile
 
 
-def _stretch(direction: Direction, tile_rows: int) -> int:
-    """Whole strips of tiles, so that sums are the same as without a break."""
-    return max(STRETCH // (tile_rows * max(len(direction.key_ND), 1)), 1) * tile_rows
-
-
 def _whole_quads(rows: int) -> int:
     return -(-rows // QUAD) * QUAD
 
@@ -51,7 +45,7 @@ class _Sweep:
 
     def __init__(self, forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None) -> None:
         self._forward, self._backward = forward, backward
-        self.tile_rows = fit_tile(tile_rows or TILE_ROWS)
+        self._tile_rows = fit_tile(tile_rows or TILE_ROWS)
         rows, columns = len(forward.query_RD), len(forward.key_ND)
         best = np.full((rows, top_k), -np.inf, np.float32), np.zeros((rows, top_k), np.int64)
         self._of_rows = (*as_exponent_of_two(forward), np.zeros(rows), *best)
@@ -65,8 +59,8 @@ class _Sweep:
             )
 
     def run(self, part: int, rows: slice) -> None:
-        """A stretch of one thread's share."""
-        for strip, columns, tile in _iterate_tiles(self._forward, rows, self.tile_rows):
+        """One thread's share."""
+        for strip, columns, tile in _iterate_tiles(self._forward, rows, self._tile_rows):
             of_rows = part_of(self._of_rows, strip)
             if self._backward is None:
                 sweep_rows(tile.numpy(), 0, strip.stop - strip.start, columns.start, of_rows)
@@ -91,7 +85,7 @@ class _Sweep:
 def scan(forward: Direction, backward: Direction | None, top_k: int, tile_rows: int | None = None) -> tuple[Scan, Scan | None]:
     """What :func:`pca_core.association.strips.scan_strips` does, for float32 on the CPU."""
     sweep = _Sweep(forward, backward, top_k, tile_rows)
-    run_in_parts(sweep.run, len(forward.query_RD), least=QUAD, stretch=_stretch(forward, sweep.tile_rows))
+    run_in_parts(sweep.run, len(forward.query_RD), least=QUAD)
     return sweep.scan_rows(), None if backward is None else sweep.scan_columns()
 
 
@@ -107,7 +101,7 @@ def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Ten
             to_weights(tile.numpy(), *part_of(of_rows, strip))
             result[strip].addmm_(tile[: strip.stop - strip.start], value_NV[columns])
 
-    run_in_parts(work, len(result), least=QUAD, stretch=_stretch(direction, height))
+    run_in_parts(work, len(result), least=QUAD)
     return result
 
 

@@ -14,17 +14,15 @@ from functools import cache
 import torch
 
 
-def run_in_parts(work: Callable[[int, slice], object], length: int, least: int = 1, stretch: int | None = None) -> int:
+def run_in_parts(work: Callable[[int, slice], object], length: int, least: int = 1) -> int:
     """Call ``work(part, rows)`` for contiguous parts of ``range(length)``, one a thread, and wait for all.
 
     The parts depend on nothing but the length and the number of threads, so that sums over parts are the same every time.
-    Calls of several sessions take turns at the threads: one waits for at most a stretch of each that came before it.
 
     Args:
         work: Must let go of the interpreter lock (torch does, numba with ``nogil``).
         length: Rows to share out.
         least: Rows below which a part is not worth a thread.
-        stretch: Rows that a part gives to ``work`` at a time, in order; left out: all of its rows.
 
     Returns:
         Number of parts.
@@ -39,22 +37,14 @@ def run_in_parts(work: Callable[[int, slice], object], length: int, least: int =
         return parts
     bounds = [part * length // parts for part in range(parts + 1)]
     is_inference, has_graph = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
-    pool = _pool(threads)
 
-    def run(part: int, start: int) -> None:
-        stop = min(start + (stretch or length), bounds[part + 1])
+    def run(part: int) -> None:
         with torch.inference_mode(is_inference), torch.set_grad_enabled(has_graph):  # a thread of its own has modes of its own
-            work(part, slice(start, stop))
-        if stop < bounds[part + 1]:
-            latest[part] = pool.submit(run, part, stop)  # behind what others asked for meanwhile
+            work(part, slice(*bounds[part : part + 2]))
 
-    latest = [pool.submit(run, part, bounds[part]) for part in range(parts)]
-    for part in range(parts):
-        job = None
-        while job is not latest[part]:
-            job = latest[part]
-            wait([job])
-    for job in latest:
+    jobs = [_pool(threads).submit(run, part) for part in range(parts)]
+    wait(jobs)
+    for job in jobs:
         job.result()
     return parts
 

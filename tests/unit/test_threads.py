@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from pca_core import AssociationConfig, associate
-from pca_core.association import threads
 from pca_core.association.threads import run_in_parts
 from tests.conftest import torch_threads
 
@@ -58,59 +57,6 @@ def test_an_error_is_told_once_every_part_has_ended():
     with pytest.raises(MemoryError):
         run_in_parts(work, 100)
     assert others == [1]
-
-
-@pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize("stretch", [1, 7, 50, 1000])
-def test_a_part_is_worked_through_in_order_stretch_by_stretch(stretch):
-    given = {0: [], 1: []}
-    assert run_in_parts(lambda part, rows: given[part].append(list(range(100))[rows]), 100, stretch=stretch) == 2
-    assert [row for part in (0, 1) for rows in given[part] for row in rows] == list(range(100))
-    assert max(len(rows) for part in (0, 1) for rows in given[part]) == min(stretch, 50)
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_a_short_call_takes_its_turn_between_the_stretches_of_a_long_one():
-    events, has_begun, may_go_on = [], threading.Event(), threading.Event()
-
-    def long(part, rows):
-        has_begun.set()
-        may_go_on.wait(10)
-        events.append("long")
-
-    calls = [
-        threading.Thread(target=run_in_parts, args=(long, 40), kwargs={"stretch": 1}),
-        threading.Thread(target=run_in_parts, args=(lambda part, rows: events.append("short"), 2)),
-    ]
-    calls[0].start()
-    assert has_begun.wait(10)
-    calls[1].start()
-    while _queued() < 2:
-        time.sleep(0.001)
-    may_go_on.set()
-    for call in calls:
-        call.join(10)
-    assert sorted(events) == ["long"] * 40 + ["short"] * 2
-    assert max(place for place, event in enumerate(events) if event == "short") < 8
-
-
-def _queued() -> int:
-    """Parts that wait for one of two threads."""
-    return threads._pool(2)._work_queue.qsize()
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_an_error_in_a_later_stretch_ends_its_part_and_is_told():
-    begun = []
-
-    def work(part, rows):
-        begun.append((part, rows.start))
-        if (part, rows.start) == (0, 20):
-            raise MemoryError
-
-    with pytest.raises(MemoryError):
-        run_in_parts(work, 100, stretch=10)
-    assert sorted(begun) == [(0, 0), (0, 10), (0, 20), *((1, start) for start in range(50, 100, 10))]
 
 
 def test_threads_compute_in_the_modes_of_their_caller():
