@@ -56,8 +56,9 @@ def test_a_start_whose_token_cannot_be_kept_leaves_nothing(supervisor, request_o
 
 def test_a_start_whose_child_cannot_be_made_leaves_nothing(supervisor, request_of, monkeypatch):
     monkeypatch.setattr("pca_core.runs.supervisor.sys.executable", "/no/such/python")
-    with pytest.raises(OSError, match="no/such/python"):
+    with pytest.raises(InputError, match="no/such/python") as caught:
         supervisor.start(request_of(), token="click", work=BRIEF)
+    assert caught.value.code == "CHILD_REFUSED"
     assert list(supervisor.store.folder.iterdir()) == []
 
 
