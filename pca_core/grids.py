@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
-Grid = tuple[int, int]  # rows, columns
+from pca_core.types import Grid
+
+Place = TypeVar("Place", int, np.ndarray)
 
 
 def move_pixel(index: int, old: Grid, new: Grid) -> int:
@@ -21,16 +25,16 @@ def move_pixel(index: int, old: Grid, new: Grid) -> int:
     """
     if not 0 <= index < old[0] * old[1]:
         raise ValueError(f"index must lie on a map of {old[0]} × {old[1]} feature pixels, got {index}.")
-    row, column = (_centres(size, other)[place] for size, other, place in zip(old, new, divmod(index, old[1]), strict=True))
-    return int(row) * new[1] + int(column)
+    row, column = (_move(place, *sizes) for place, *sizes in zip(divmod(index, old[1]), old, new, strict=True))
+    return row * new[1] + column
 
 
 def move_map(values: np.ndarray, old: Grid, new: Grid) -> np.ndarray:
     """(h·w) values on ``new`` as (h'·w') values on ``old``: each pixel of ``old`` has what stands where its centre lies."""
-    rows, columns = (_centres(size, other) for size, other in zip(old, new, strict=True))
+    rows, columns = (_move(np.arange(size), size, other) for size, other in zip(old, new, strict=True))
     return values.reshape(new)[np.ix_(rows, columns)].ravel()
 
 
-def _centres(size: int, other: int) -> np.ndarray:
-    """Places, on an axis of ``other`` pixels, of the centres of the pixels of an axis of ``size``."""
-    return (2 * np.arange(size) + 1) * other // (2 * size)
+def _move(place: Place, old: int, new: int) -> Place:
+    """The place on an axis of ``new`` pixels where the centre of a pixel on one of ``old`` lies."""
+    return (2 * place + 1) * new // (2 * old)

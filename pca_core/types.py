@@ -17,6 +17,7 @@ IGNORE_INDEX = 255
 
 Domain = Literal["source", "target"]
 Level = Literal["feature", "prediction"]
+Grid = tuple[int, int]  # rows, columns of a feature map
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,10 @@ class FeaturePair:
     @property
     def target_size(self) -> tuple[int, int]:
         return tuple(self.target_features.shape[-2:])
+
+    def grid(self, side: Domain) -> Grid:
+        """Rows and columns of the feature pixels of a side."""
+        return self.source_size if side == "source" else self.target_size
 
     @property
     def source_prediction(self) -> Tensor | None:

@@ -21,12 +21,11 @@ from pca_core.checks import InputError
 from pca_core.data import FolderDataset, content_hash, encode_jpeg, open_dataset, read_image, read_label, resize_image
 from pca_core.device import pick_device
 from pca_core.feature_store import MAX_BYTES, FeatureStore, segment_once
-from pca_core.grids import Grid
 from pca_core.inference import Segmentation, make_pair
 from pca_core.models import Checkpoint, load_checkpoint
 from pca_core.runs.store import default_root
 from pca_core.storage import hash_file
-from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, LabelSpace, Sample
+from pca_core.types import IGNORE_INDEX, Domain, FeaturePair, Grid, LabelSpace, Sample
 
 MAX_DATASETS = 16
 MAX_SIMILARITIES = 2**31  # of a pair; some 15 s on two cores, for every session of the server
@@ -182,7 +181,7 @@ class Pair:
 
     def grid(self, side: Domain) -> Grid:
         """Rows and columns of them."""
-        return self.analysis.pair.source_size if side == "source" else self.analysis.pair.target_size
+        return self.analysis.pair.grid(side)
 
 
 def get_pair(source: Sample, target: Sample, checkpoint_path: str, config: AssociationConfig) -> Pair:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.state import address
 from app.state.cache import Pair
-from pca_core.grids import Grid, move_pixel
-from pca_core.types import Domain
+from pca_core.grids import move_pixel
+from pca_core.types import Domain, Grid
 
 MAX_UNDO = 50
 

@@ -14,9 +14,9 @@ from app.state.caching import cached
 from app.state.pins import Pin
 from pca_core.association import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.association.traces import PixelTrace, TargetTrace
-from pca_core.grids import Grid, move_pixel
+from pca_core.grids import move_pixel
 from pca_core.memory import work_within_memory
-from pca_core.types import Domain
+from pca_core.types import Domain, Grid
 
 MAX_PROBES = 6
 MAX_NAME = 40  # characters

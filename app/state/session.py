@@ -12,8 +12,7 @@ from app.state import address, cache, folders, pins, probes, switches
 from app.state.defaults import BUILT_IN, BUILT_IN_CHECKPOINT, read_defaults
 from pca_core.association import AssociationConfig
 from pca_core.checks import InputError, shorten
-from pca_core.grids import Grid
-from pca_core.types import Domain, LabelSpace, Sample
+from pca_core.types import Domain, Grid, LabelSpace, Sample
 
 UPLOADS = "upload"  # the folder name that stands for this session's own uploads
 

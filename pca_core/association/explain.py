@@ -62,7 +62,7 @@ def explain_pixel(pair, index, side="source", config=None, *, num_candidates=5, 
         raise ValueError("This PairAnalysis was made with another config. Leave config out, or pass the FeaturePair itself.")
     if side not in ("source", "target"):
         raise ValueError(f"side must be 'source' or 'target', got {side!r}.")
-    height, width = analysis.pair.source_size if side == "source" else analysis.pair.target_size
+    height, width = analysis.pair.grid(side)
     if not 0 <= index < height * width:
         raise ValueError(f"Pixel index on the {side} side must lie in [0, {height * width}), got {index}.")
     num_candidates = max(num_candidates, analysis.config.top_k)
@@ -86,7 +86,7 @@ def _place(analysis: PairAnalysis, side: Domain, index: int) -> _Place:
     pair = analysis.pair
     labels = pair.source_labels if side == "source" else pair.target_labels
     probabilities = pair.source_probabilities if side == "source" else pair.target_probabilities
-    row, column = divmod(index, (pair.source_size if side == "source" else pair.target_size)[1])
+    row, column = divmod(index, pair.grid(side)[1])
     label = None if labels is None else labels.flatten()[index].item()
     return {
         "index": index,

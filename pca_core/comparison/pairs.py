@@ -10,10 +10,10 @@ import numpy as np
 from pca_core.association import AssociationConfig, PairAnalysis, explain_pixel
 from pca_core.association.statistics import PairStatistics, row_shares, summarise
 from pca_core.association.traces import PixelTrace, TargetTrace
-from pca_core.grids import Grid, move_map, move_pixel
+from pca_core.grids import move_map, move_pixel
 from pca_core.inference import make_pair, segment
 from pca_core.models import Checkpoint
-from pca_core.types import Domain, Sample
+from pca_core.types import Domain, Grid, Sample
 
 Flip = Literal["now right", "now wrong", "still right", "still wrong", "not judged"]
 
@@ -90,16 +90,12 @@ def compare_trace(pair: PairComparison, index: int, side: Domain = "source", gri
     Raises:
         ValueError: On an index outside the map.
     """
-    grid = grid or _grid(pair.before, side)
+    grid = grid or pair.before.pair.grid(side)
     before, after = (
-        explain_pixel(analysis, move_pixel(index, grid, _grid(analysis, side)), side, with_soft_cycle=False)
+        explain_pixel(analysis, move_pixel(index, grid, analysis.pair.grid(side)), side, with_soft_cycle=False)
         for analysis in (pair.before, pair.after)
     )
     return TraceComparison(before, after, _flip(_is_right(before), _is_right(after)))
-
-
-def _grid(analysis: PairAnalysis, side: Domain) -> Grid:
-    return analysis.pair.source_size if side == "source" else analysis.pair.target_size
 
 
 def _is_right(trace: PixelTrace | TargetTrace) -> bool | None:

@@ -196,7 +196,7 @@ def open_recipe(recipe: Recipe, inputs: Inputs, device: str | torch.device = "cp
     seen = segment(checkpoint, source.image), segment(checkpoint, target.image)
     pair = make_pair(seen[0], source.label, seen[1], target.label, recipe.pooling)
     side, index = recipe.pixel.side, recipe.pixel.index
-    height, width = pair.source_size if side == "source" else pair.target_size
+    height, width = pair.grid(side)
     if index >= height * width:
         raise InputError(
             "RECIPE_PIXEL",

@@ -70,7 +70,7 @@ class Previewer:
         source = self._source[self._source.names.index(pixel.source)]
         target = self._target[self._target.names.index(pixel.target)]
         pair = make_pair(segment(checkpoint, source.image), source.label, segment(checkpoint, target.image))
-        grid = pair.source_size if pixel.side == "source" else pair.target_size
+        grid = pair.grid(pixel.side)
         index = move_pixel(pixel.index, pixel.grid or grid, grid)
         trace = explain_pixel(PairAnalysis(pair), index, pixel.side, num_candidates=1, with_soft_cycle=False)
         facts: dict[str, Any] = {"pixel": asdict(pixel), "text": describe_trace(trace, checkpoint.label_space.class_names)}

@@ -14,8 +14,7 @@ from pca_core.adaptation import AdaptationConfig
 from pca_core.adaptation.config import STRICT, read_strictly
 from pca_core.data import FolderDataset, open_dataset
 from pca_core.data.streets import PREFIX
-from pca_core.grids import Grid
-from pca_core.types import Domain, LabelSpace
+from pca_core.types import Domain, Grid, LabelSpace
 
 MAX_PINNED_TARGETS, MAX_PINNED_PIXELS = 3, 8  # each is computed anew at every evaluation
 

@@ -61,7 +61,7 @@ def main(folder: str, state: str, work: str = WORK) -> int:
     except FileNotFoundError:
         return 3  # deleted this moment
     try:
-        (run / "heartbeat").write_text(str(time.monotonic()))  # an old one would look like silence while torch is loaded
+        _beat(run)  # an old one would look like silence while torch is loaded
         _write_status(run, state="starting")
         sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
         module, _, name = work.partition(":")

@@ -57,9 +57,8 @@ def test_a_number_that_another_process_got_is_left_alone(started, supervisor, mo
     assert is_running(os.getpid())
 
 
-def test_a_hung_worker_is_told_and_can_be_cancelled(started, supervisor, monkeypatch):
-    monkeypatch.setattr("pca_core.runs.folder.STALLED_AFTER", 0.8)
-    run, pid = started(BEATING)
+def assert_told_and_cancelled(run, pid, supervisor, monkeypatch) -> None:
+    """One that is stopped is told, told no more once it goes on, and ended by a cancel when it is stopped again."""
     wait_for(lambda: run.seconds_since_beat is not None, 10, "a sign of life")
     assert not run.is_stalled
     os.kill(pid, signal.SIGSTOP)
@@ -72,22 +71,19 @@ def test_a_hung_worker_is_told_and_can_be_cancelled(started, supervisor, monkeyp
     wait_for(lambda: supervisor.reconcile(run).state == "cancelled", 10, "killing a stopped worker")
 
 
+def test_a_hung_worker_is_told_and_can_be_cancelled(started, supervisor, monkeypatch):
+    monkeypatch.setattr("pca_core.runs.folder.STALLED_AFTER", 0.8)
+    run, pid = started(BEATING)
+    assert_told_and_cancelled(run, pid, supervisor, monkeypatch)
+
+
 def test_one_that_hangs_in_the_queue_is_told_and_can_be_cancelled(started, supervisor, request_of, monkeypatch):
     started(STUBBORN)
     hung = supervisor.start(request_of(), work=BRIEF)
     wait_for(lambda: hung.read_status().pid is not None, 20, "the waiting child")
     pid = hung.read_status().pid
     monkeypatch.setattr("pca_core.runs.folder.STALLED_AFTER", 3.0)  # one that waits looks every second and a half
-    wait_for(lambda: hung.seconds_since_beat is not None, 10, "a sign of life in the queue")
-    assert not hung.is_stalled
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: hung.is_stalled, 10, "noticing the silence")
-    os.kill(pid, signal.SIGCONT)
-    wait_for(lambda: not hung.is_stalled, 10, "noticing the life")
-    os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.2)
-    supervisor.cancel(hung)
-    wait_for(lambda: supervisor.reconcile(hung).state == "cancelled", 10, "killing it")
+    assert_told_and_cancelled(hung, pid, supervisor, monkeypatch)
     assert not is_running(pid)
 
 
