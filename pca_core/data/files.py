@@ -6,6 +6,7 @@ Images and label maps both go through :func:`open_checked`, so that one of them 
 from __future__ import annotations
 
 import re
+import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -144,11 +145,28 @@ def read_16_bit(opened: OpenedPicture) -> np.ndarray:
             "Save it as 8-bit PNG, or as 16-bit grey, RGB or RGBA.",
         )
     with decoding(opened.name):
+        data = _keep_pixels_only(opened.data) if opened.file_format == "PNG" else opened.data
         # IMREAD_UNCHANGED ignores EXIF but does turn a TIFF by its own tag, exactly as Pillow does on load().
-        deep = cv2.imdecode(np.frombuffer(opened.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != picture.size[::-1]:
             raise ValueError("OpenCV and Pillow read different pictures")
         return deep if deep.ndim == 2 else deep[..., [2, 1, 0, 3][: deep.shape[2]]]
+
+
+def _keep_pixels_only(data: bytes) -> bytes:
+    """A PNG of the chunks that pixels come from; OpenCV takes whatever memory a chunk claims, however short the file is."""
+    kept, at = [data[:8]], 8
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length  # 4 length, 4 kind, 4 check sum
+        if end > len(data):
+            raise ValueError("a chunk is longer than its file")
+        if kind in (b"IDAT", b"tRNS", b"IEND") or (kind == b"IHDR" and len(kept) == 1):
+            kept.append(data[at:end])
+        if kind == b"IEND":
+            break
+        at = end
+    return b"".join(kept)
 
 
 def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -100,6 +100,12 @@ def png(width: int, height: int, data: bytes, *, depth: int = 8, colour: int = 2
     return BEGINNINGS[0] + chunk(b"IHDR", header) + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def claim_bytes(file: bytes, length: int) -> bytes:
+    """A PNG whose pixels claim a length that the file has not; Pillow reads what is there."""
+    at = file.index(b"IDAT") - 4
+    return file[:at] + struct.pack(">I", length) + file[at + 4 :]
+
+
 def tiff(tags: dict[int, tuple[int, int]], rest: bytes = b"", *, following: int = 0) -> bytes:
     """A little-endian TIFF of one directory of LONG tags: tag -> (count, value)."""
     entries = b"".join(struct.pack("<HHII", tag, 4, count, value) for tag, (count, value) in sorted(tags.items()))
@@ -117,6 +123,7 @@ def crafted() -> dict[str, bytes]:
         "png-40-megapixels": encode(Image.new("RGB", (8000, 5000)), "PNG", compress_level=1),
         "png-16-bit-30-megapixels": png(6000, 5000, zlib.compress(bytes(5000 * (1 + 6000 * 6)), 1), depth=16),
         "png-claims-2-gigapixels": png(2**31 - 1, 1, line),
+        "png-16-bit-chunk-claims-2-gigabytes": claim_bytes(cv2.imencode(".png", DEEP)[1].tobytes(), 2**31),
         "png-claims-overflow": png(2**32 - 1, 2**32 - 1, line),
         "png-zero-size": png(0, 5, line),
         "png-too-little-data": png(64, 6400, line),

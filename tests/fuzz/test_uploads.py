@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -17,6 +19,7 @@ from pca_core.checks import InputError
 from pca_core.data import LABEL_SPACES
 from pca_core.data.decoders import MEMORY, SECONDS, Decoders
 from pca_core.data.untrusted import take_image, take_label
+from tests.conftest import ROOT
 from tests.fuzz.crafted import crafted, mutated, ordinary
 from tests.unit.test_untrusted import own
 
@@ -116,6 +119,7 @@ def test_ordinary_files_are_read(own):
         "png-12k": "IMAGE_TOO_LARGE",
         "png-40-megapixels": "decoded",
         "png-claims-2-gigapixels": "IMAGE_TOO_LARGE",
+        "png-16-bit-chunk-claims-2-gigabytes": "IMAGE_BROKEN",
         "png-zero-size": "IMAGE_",
         "png-animation-100": "IMAGE_FRAMES",
         "png-text-bomb": "IMAGE_BROKEN",
@@ -138,6 +142,25 @@ _made: dict[str, bytes] = {}
 def _crafted() -> dict[str, bytes]:
     _made.update({} if _made else crafted())
     return _made
+
+
+def test_a_claimed_length_takes_no_memory():
+    """Trusted files are decoded in the caller's process, which no limit guards."""
+    program = """
+import resource, sys
+from pca_core.data import read_image
+file = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_image(file)
+except Exception as error:
+    print(error.code, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+    file = _crafted()["png-16-bit-chunk-claims-2-gigabytes"]
+    done = subprocess.run([sys.executable, "-c", program], input=file, capture_output=True, cwd=ROOT, check=True, timeout=120)
+    code, mebibytes = done.stdout.split()
+    assert code == b"IMAGE_BROKEN"
+    assert int(mebibytes) < 50
 
 
 def test_the_server_itself_takes_no_memory_for_a_bomb(own):
