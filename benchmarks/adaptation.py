@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from pca_core.adaptation import METHODS, PRESETS, AdaptationConfig, adapt, with_target_statistics
+from pca_core.cli.adapt import change_knobs
 from pca_core.data import FolderDataset, open_dataset
 from pca_core.data.streets import BUILT_IN_NET
 from pca_core.device import describe_machine, pick_device
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> list[Row]:
     held_out = open_dataset(arguments.held_out, include=arguments.include_held_out) if arguments.held_out else None
     scorer = Scorer(open_dataset(arguments.scored_target, domain="target"), held_out)
     preset = PRESETS[arguments.preset]
-    preset = replace(preset, steps=arguments.steps or preset.steps)
+    preset = change_knobs(replace(preset, steps=arguments.steps or preset.steps), arguments.set)
     before, adabn = Row("before", 0), Row("adabn", 0)
     scorer.add(before, checkpoint, 0.0)
     started = time.perf_counter()
@@ -136,6 +137,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ablation", action="store_true", help="also the preset without its association terms, one seed")
     parser.add_argument("--preset", default="quick", choices=list(PRESETS))
     parser.add_argument("--steps", type=int, help="instead of the preset's")
+    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="another knob of the preset; repeatable")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", action="store_true")

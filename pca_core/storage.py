@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pca_core.checks import InputError, exists, shorten
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says of a disk without room
 KNOWN_FILES = 4096  # whose hash is remembered
 
 
@@ -58,14 +60,14 @@ def check_writable(folder: str | Path) -> None:
     """Make the folder and write a byte into it: long work must not learn at its end that it cannot be kept.
 
     Raises:
-        InputError: ``FOLDER_READ_ONLY``.
+        InputError: ``FOLDER_FULL`` or ``FOLDER_READ_ONLY``.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try_writing(folder)
     except (OSError, ValueError) as error:
-        raise read_only(folder, error) from None
+        raise not_written(folder, error) from None
 
 
 def try_writing(folder: Path) -> None:
@@ -78,8 +80,12 @@ def try_writing(folder: Path) -> None:
         file.write(b" ")
 
 
-def read_only(folder: str | Path, error: Exception) -> InputError:
-    """``FOLDER_READ_ONLY``: what the system said of a folder, and what to do."""
+def not_written(folder: str | Path, error: Exception) -> InputError:
+    """``FOLDER_FULL`` or ``FOLDER_READ_ONLY``: what the system said of a folder, and what to do."""
+    if getattr(error, "errno", None) in FULL:
+        return InputError(
+            "FOLDER_FULL", f"The disk of {shorten(folder)} is full, or its quota is used up. Make room and try again."
+        )
     return InputError(
         "FOLDER_READ_ONLY", f"Nothing can be written to {shorten(folder)} ({error}). Name a folder that can be written."
     )

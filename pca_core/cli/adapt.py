@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,17 @@ def make_config(arguments: argparse.Namespace) -> AdaptationConfig:
     given = {"method": arguments.method, "seed": arguments.seed}
     if arguments.steps is not None:
         given["steps"] = arguments.steps
-    values = config_to_dict(replace(PRESETS[arguments.preset], **given))
-    for text in arguments.set:
+    return change_knobs(replace(PRESETS[arguments.preset], **given), arguments.set)
+
+
+def change_knobs(config: AdaptationConfig, changes: Sequence[str]) -> AdaptationConfig:
+    """A config with some knobs changed, each told as ``KNOB=VALUE`` with dots for what lies within, one after the other.
+
+    Raises:
+        ValueError: On a knob that is unknown or a value of the wrong kind.
+    """
+    values = config_to_dict(config)
+    for text in changes:
         knob, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set must be KNOB=VALUE, got {text!r}.")

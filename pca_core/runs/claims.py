@@ -20,7 +20,7 @@ def writing(run: Run) -> Iterator[None]:
     """Tell in a sentence why nothing could be written to a run.
 
     Raises:
-        InputError: ``RUN_NOT_FOUND``, ``RUN_DISK`` or ``FOLDER_READ_ONLY``.
+        InputError: ``RUN_NOT_FOUND``, ``FOLDER_FULL`` or ``FOLDER_READ_ONLY``.
     """
     with telling_disk(run.folder):
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +9,10 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from pca_core.adaptation import OutOfMemory
-from pca_core.checks import InputError, shorten
+from pca_core.checks import InputError
 from pca_core.memory import is_out_of_memory
-from pca_core.storage import read_only
+from pca_core.storage import FULL, not_written
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_WORDS = ("No space left", "File too large", "Disk quota", "write failed", "unexpected pos", "IoError")
 
 
@@ -40,20 +38,16 @@ def telling_disk(folder: Path) -> Iterator[None]:
     """Tell in a sentence why nothing could be written or removed in a folder.
 
     Raises:
-        InputError: ``RUN_DISK`` or ``FOLDER_READ_ONLY``.
+        InputError: ``FOLDER_FULL`` or ``FOLDER_READ_ONLY``.
     """
     try:
         yield
     except OSError as error:
-        if is_disk_full(error):
-            raise InputError(
-                "RUN_DISK", f"The disk of {shorten(folder)} is full, or its quota is used up. Make room and try again."
-            ) from None
-        raise read_only(folder, error) from None
+        raise not_written(folder, error) from None
 
 
 def is_disk_full(error: Exception) -> bool:
     """A full disk is an OSError from files, but a RuntimeError or SafetensorError from those who write tensors."""
     if isinstance(error, OSError):
-        return error.errno in _DISK_ERRORS
+        return error.errno in FULL
     return isinstance(error, (RuntimeError, SafetensorError)) and any(word in str(error) for word in _DISK_WORDS)

@@ -231,11 +231,9 @@ class Run:
 
 
 def create_folder(folder: Path, request: RunRequest, facts: dict[str, Any]) -> Run:
-    """Fill a new folder: ``run.json``, written once, and the first status."""
-    write_atomic(
-        folder / "run.json", json.dumps({**facts, "request": request.to_dict(), "hash": request.digest}, indent=1).encode()
-    )
-    run = Run(folder)
+    """Fill a new folder: the first status, and ``run.json``, written once and last, because it makes the folder a run."""
     status = RunStatus(created=time.time(), asked=time.monotonic(), num_steps=request.config.steps)
     write_atomic(folder / "status.json", json.dumps(asdict(status), indent=1).encode())
-    return run
+    told = {**facts, "request": request.to_dict(), "hash": request.digest}
+    write_atomic(folder / "run.json", json.dumps(told, indent=1).encode())
+    return Run(folder)

@@ -26,7 +26,7 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
     """Make the folder of a run, or open that of the same run to go on.
 
     Raises:
-        InputError: ``RUN_EXISTS``, ``RUN_NOT_FOUND``, ``RUN_DIFFERS``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+        InputError: ``RUN_EXISTS``, ``RUN_NOT_FOUND``, ``RUN_DIFFERS``, ``FOLDER_READ_ONLY`` or ``FOLDER_FULL``.
     """
     run, request = Run(folder), request.resolve()
     if is_resumed:
@@ -40,6 +40,7 @@ def open_folder(folder: Path, request: RunRequest, *, is_resumed: bool) -> Run:
         if (folder / "run.json").exists() and not _came_to_nothing(run):
             raise InputError("RUN_EXISTS", f"There is a run in {shorten(folder)} already. Add --resume, or name another --out.")
         with telling_disk(folder):
+            (folder / "run.json").unlink(missing_ok=True)
             create_folder(folder, request, describe_environment())
     distributed.agree(False)  # the others wait for the folder
     return run

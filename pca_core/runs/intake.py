@@ -45,7 +45,8 @@ def take_images(root: Path, files: Sequence[tuple[str, bytes]]) -> Intake:
 
     Raises:
         InputError: ``UPLOAD_MANY``, ``UPLOAD_ROOM`` when the state folder holds :data:`MAX_KEPT` bytes of uploads,
-            ``FOLDER_READ_ONLY``, ``ZIP_…``, all of them before anything is decoded; ``UPLOAD_DISK`` when the disk fills up.
+            ``FOLDER_FULL``, ``FOLDER_READ_ONLY``, ``ZIP_…``, all of them before anything is decoded; ``UPLOAD_DISK`` when the
+            disk fills up.
     """
     parts = [part for part in unpack(files) if not part.is_label]
     if len(parts) > MAX_FILES:

@@ -65,7 +65,7 @@ class RunStore:
             The run, and whether this call made it: only then is it the caller's to start.
 
         Raises:
-            InputError: ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+            InputError: ``FOLDER_READ_ONLY`` or ``FOLDER_FULL``.
         """
         request = request.resolve()
         with telling_disk(self.folder):

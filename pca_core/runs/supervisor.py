@@ -49,7 +49,7 @@ class Supervisor:
             work: What the child does when it is its turn; tests put something short here.
 
         Raises:
-            InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``, ``RUN_DISK`` or ``CHILD_REFUSED``.
+            InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY``, ``FOLDER_FULL`` or ``CHILD_REFUSED``.
         """
         run, is_new = self.store.claim(replace(request, device=name_device(request.device)), token)
         if is_new:
@@ -64,7 +64,7 @@ class Supervisor:
         """Queue a run again; it goes on from its newest complete checkpoint.
 
         Raises:
-            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``RUN_BROKEN``, ``RUN_NOT_FOUND``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+            InputError: ``RUN_ACTIVE``, ``RUN_DONE``, ``RUN_BROKEN``, ``RUN_NOT_FOUND``, ``FOLDER_READ_ONLY`` or ``FOLDER_FULL``.
         """
         run.request  # noqa: B018 (or no worker could take it up)
         self.reconcile(run)
@@ -111,7 +111,7 @@ class Supervisor:
         """Raise a flag for a run that lives; returns whether it does.
 
         Raises:
-            InputError: ``RUN_NOT_FOUND``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+            InputError: ``RUN_NOT_FOUND``, ``FOLDER_READ_ONLY`` or ``FOLDER_FULL``.
         """
         status = self.reconcile(run)
         if status.is_active:
@@ -233,7 +233,7 @@ def device_lock(store: RunStore, device: str) -> FileLock:
     """The lock of a device, for a run that works in this very process.
 
     Raises:
-        InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY`` or ``RUN_DISK``.
+        InputError: ``DEVICE_...``, ``FOLDER_READ_ONLY`` or ``FOLDER_FULL``.
     """
     folder = store.root / "devices"
     with telling_disk(folder):

@@ -38,7 +38,7 @@ def refuse(act, size: int = 100) -> InputError:
 def test_a_start_is_refused_and_leaves_nothing(supervisor, request_of, size):
     request = request_of()
     error = refuse(lambda: supervisor.start(request, token="click", work=BRIEF), size)
-    assert error.code == "RUN_DISK"
+    assert error.code == "FOLDER_FULL"
     assert "Make room and try again" in str(error)
     assert list(supervisor.store.folder.iterdir()) == []
     run = supervisor.start(request_of(), token="click", work=BRIEF)
@@ -69,7 +69,7 @@ def test_neither_cancel_nor_resume_raises_what_nobody_understands(supervisor, re
     run.write_status(state=state)
     for act in (supervisor.cancel, supervisor.resume):
         error = refuse(lambda act=act: act(run), size)
-        assert error.code == "RUN_DISK"
+        assert error.code == "FOLDER_FULL"
         assert run.read_status().state == state
 
 
@@ -77,7 +77,7 @@ def test_a_flag_that_does_not_fit_is_told(supervisor, request_of):
     run = supervisor.start(request_of(), work="tests.faults.work:beating")
     wait_for(lambda: run.read_status().state == "running", 20, "the run")
     for act, size in itertools.product((supervisor.cancel, supervisor.pause), (0, 2)):
-        assert refuse(lambda act=act: act(run), size).code == "RUN_DISK"
+        assert refuse(lambda act=act: act(run), size).code == "FOLDER_FULL"
 
 
 def test_the_shell_tells_the_code(supervisor, request_of, tmp_path, capsys):
@@ -86,8 +86,16 @@ def test_the_shell_tells_the_code(supervisor, request_of, tmp_path, capsys):
     with room_for(100):
         status = main(["runs", "cancel", run.id, "--state", str(supervisor.store.root)])
     assert status == 2
-    assert "[RUN_DISK]" in capsys.readouterr().err
-    assert refuse(lambda: open_folder(tmp_path / "out", request_of(), is_resumed=False)).code == "RUN_DISK"
+    assert "[FOLDER_FULL]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000], ids=["not a byte", "not the status", "not the request"])
+def test_a_folder_that_could_not_be_filled_can_be_named_again(request_of, tmp_path, size):
+    def make() -> None:
+        open_folder(tmp_path / "out", request_of(), is_resumed=False)
+
+    assert refuse(make, size).code == "FOLDER_FULL"
+    make()
 
 
 def test_what_is_deleted_already_is_told(supervisor, request_of):

@@ -82,6 +82,18 @@ def test_nothing_is_decoded_for_a_folder_that_cannot_be_written(tmp_path, monkey
     assert error.value.code == "FOLDER_READ_ONLY"
 
 
+def test_a_disk_without_a_byte_is_called_full(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    files = [("a.png", encode_png(np.zeros((4, 4, 3), np.uint8)))]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(InputError) as error:
+            take_images(tmp_path, files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.code == "FOLDER_FULL"
+
+
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
     """No file may grow beyond four kilobytes, as on a full disk."""
     noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
