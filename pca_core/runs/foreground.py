@@ -83,6 +83,8 @@ def _wait_for(device: FileLock, run: Run) -> None:
     end = "interrupted"
     try:
         while True:
+            with suppress(OSError):  # without room nothing is lost by silence
+                run.beat()
             with suppress(Timeout):
                 device.acquire(timeout=WAIT_SECONDS)
                 return

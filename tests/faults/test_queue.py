@@ -248,11 +248,13 @@ def test_the_shell_and_the_app_share_a_device(supervisor, request_of, tmp_path, 
             pass
         assert error.value.code == "RUN_ACTIVE"
     wait_for(lambda: queued.read_status().state == "running", 20, "the run of the app")
+    (shell.folder / "heartbeat").write_text("0")  # of an earlier life
     timer = threading.Timer(1.0, supervisor.pause, (shell,))
     timer.start()
     with pytest.raises(InputError, match="paused while it waited"), working_on(shell, store):
         pass
     assert shell.read_status().state == "paused"
+    assert shell.seconds_since_beat < 30, "who waits is not silent"
     supervisor.resume(shell, work=BRIEF)
     wait_for(lambda: shell.is_alive, 20, "the waiting child")
     assert supervisor.queue_position(shell) == 1
