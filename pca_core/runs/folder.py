@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from pca_core.runs.request import RunRequest
 from pca_core.runs.status import RunStatus
 from pca_core.storage import write_atomic, write_atomic_parts
 
+KNOWN_REQUESTS = 1024
 STALLED_AFTER = 60.0  # seconds without a heartbeat
 RESERVE_BYTES = 64 * 2**10
 # By the worker, at once each.
@@ -67,15 +68,12 @@ class Run:
         Raises:
             InputError: ``RUN_NOT_FOUND`` or ``RUN_BROKEN``, which a run of a version with other knobs is here too.
         """
-        facts = self.facts
         try:
-            request = RunRequest.from_dict(facts["request"])
-            if request.config.method not in METHODS:
-                raise ValueError(f"there is no method {shorten(request.config.method, 40)!r}")
-        except (KeyError, ValueError, RecursionError) as error:
-            told = "it is missing" if isinstance(error, KeyError) else shorten(error)
-            raise InputError("RUN_BROKEN", f"The request of run {self.id} cannot be used ({told}). Start it anew.") from None
-        return request
+            found = (self.folder / "run.json").stat()
+            stamp = found.st_ino, found.st_size, found.st_mtime_ns
+        except (OSError, ValueError):
+            stamp = ()
+        return _read_request(self.folder, *stamp)
 
     @property
     def is_there(self) -> bool:
@@ -228,6 +226,20 @@ class Run:
     def previews(self) -> dict[int, Path]:
         """Step -> folder with class maps ``0.png`` … (uint8 ids) and ``traces.json``."""
         return {checkpoints.step_of(path): path for path in checkpoints.list_steps(self.folder / "previews")}
+
+
+@lru_cache(KNOWN_REQUESTS)  # pages list all runs every few seconds; run.json is written once
+def _read_request(folder: Path, *_stamp: int) -> RunRequest:
+    run = Run(folder)
+    facts = run.facts
+    try:
+        request = RunRequest.from_dict(facts["request"])
+        if request.config.method not in METHODS:
+            raise ValueError(f"there is no method {shorten(request.config.method, 40)!r}")
+    except (KeyError, ValueError, RecursionError) as error:
+        told = "it is missing" if isinstance(error, KeyError) else shorten(error)
+        raise InputError("RUN_BROKEN", f"The request of run {run.id} cannot be used ({told}). Start it anew.") from None
+    return request
 
 
 def create_folder(folder: Path, request: RunRequest, facts: dict[str, Any]) -> Run:
