@@ -43,7 +43,7 @@ def wait_for_sight(page, what: str) -> None:
         box, card, head = (page.locator(one).first.bounding_box() for one in (what, ".st-key-tour", "header"))
         return head["y"] + head["height"] <= box["y"] and box["y"] + box["height"] <= card["y"]
 
-    wait_for(is_in_sight, 10)
+    wait_for(is_in_sight, 30)
 
 
 def wait_for_value(field, value: str) -> None:
