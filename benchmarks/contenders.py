@@ -102,7 +102,14 @@ def make_job(name: str, shape: Shape) -> Callable[[], object]:
     if name == "naive":
         with torch.no_grad():
             return lambda: [index.sum().item() for index in naive_associate(rows, columns)[:2]]
-    others = {"product": _product_job, "tiles": _tiles_job, "faiss": _faiss_job, "sklearn": _sklearn_job, "keops": _keops_job}
+    others = {
+        "product": _product_job,
+        "tiles": _tiles_job,
+        "strips": _strips_job,
+        "faiss": _faiss_job,
+        "sklearn": _sklearn_job,
+        "keops": _keops_job,
+    }
     return others[name](rows, columns)
 
 
@@ -111,6 +118,21 @@ def _product_job(rows, columns):
 
 
 def _tiles_job(rows, columns):
+    """The products that an association makes, by as many threads, and nothing else."""
+    from pca_core.association.fused import TILE_ROWS, iterate_tiles
+    from pca_core.association.similarity import make_direction
+    from pca_core.association.threads import run_in_parts
+
+    direction = make_direction(rows, columns, normalise=False)
+
+    def multiply(_: int, part: slice) -> None:
+        for _ in iterate_tiles(direction, part, TILE_ROWS):
+            pass
+
+    return lambda: run_in_parts(multiply, len(rows), least=4) and None
+
+
+def _strips_job(rows, columns):
     from pca_core.association.strips import iterate_strips
 
     def run() -> None:

@@ -1,7 +1,7 @@
 """Where the time of a click goes on the server, on the built-in pair; benchmarks/app.py has the whole way to the screen.
 
-    python benchmarks/click.py
-    python benchmarks/click.py --clicks 40
+    python benchmarks/one_click.py
+    python benchmarks/one_click.py --clicks 40
 
 Each click pins another source pixel and runs the Trace page as Streamlit does, without a browser (all of it; in the app a click
 reruns the story alone). Times are medians over the clicks, each of what a part takes without the parts told below it.

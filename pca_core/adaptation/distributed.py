@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -43,10 +44,17 @@ def process_group(
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     dist.init_process_group(backend or ("nccl" if device.type == "cuda" else "gloo"), timeout=patience)
+    # DDP holds the group too. Were it the last to let go of it, the group's threads would be waited for under the interpreter's
+    # lock, which one of them may want: a process that had done its work was seen to hang like that. This one lets go without it.
+    atexit.register(_let_go, dist.group.WORLD)
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def _let_go(_: object) -> None:
+    """Called when Python ends; the registration holds what is let go of."""
 
 
 def wait_for_all() -> None:

@@ -106,7 +106,7 @@ def write_ledger(pair: FeaturePair, classify: Callable[[Tensor], Tensor], config
         ValueError: On features and labels that cannot be associated, or an id that is no class of the net.
     """
     config = config or AssociationConfig()
-    check_pair(pair.source_features, pair.target_features, pair.source_labels, config)
+    check_pair(pair.source_features, pair.target_features, pair.source_labels, config, "feature")
     with torch.inference_mode(False), torch.enable_grad():
         source = as_float(pair.source_features).clone()[None].requires_grad_()
         target = as_float(pair.target_features).clone()[None].requires_grad_()

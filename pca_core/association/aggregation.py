@@ -20,6 +20,7 @@ from pca_core.types import Level
 
 PAPER_ALPHA = 0.5
 NARROW = 16  # channels from which attention on the CPU fills its vectors; with zeros for the rest it takes half the time
+GPU_CHANNELS = 8  # of which a GPU's attention kernels take multiples; for others torch forms the N × N matrix
 WIDE = 256  # channels beyond which a GPU's attention kernels no longer keep a row's sum in registers
 
 
@@ -39,7 +40,7 @@ def aggregate(target: Tensor, level: Level = "feature", alpha: float = 0.5, *, c
         ValueError: On a tensor that is not (B, C, h, w), an unknown level or α outside [0, 1].
     """
     _check(target, level, alpha)
-    if alpha == 0:
+    if alpha == 0 or len(target) == 0:
         return target
     whole = lift(target)
     with torch.autocast(target.device.type, enabled=False):
@@ -74,9 +75,14 @@ def _attend(direction: Direction, value_NV: Tensor) -> Tensor:
     if gpu:
         return gpu.attend(direction, value_NV)
     query_RD = direction.query_RD * direction.inverse_std_R[:, None]  # the mean cancels in the softmax
-    missing = max(0, NARROW - value_NV.size(1))
+    missing = _pad_to(value_NV.size(1), value_NV.device) - value_NV.size(1)
     query, key, value = (F.pad(rows, (0, missing))[None, None] for rows in (query_RD, direction.key_ND, value_NV))
     return F.scaled_dot_product_attention(query, key, value, scale=1.0)[0, 0, :, : value_NV.size(1)]
+
+
+def _pad_to(channels: int, device: torch.device) -> int:
+    """Channels with zeros added until torch's attention takes one of its quick ways, which keep no N × N matrix."""
+    return max(NARROW, channels if device.type == "cpu" else -(-channels // GPU_CHANNELS) * GPU_CHANNELS)
 
 
 def aggregation_row(target_TC: Tensor, index: int, level: Level, *, contrast_normalisation: bool = True) -> Tensor:

@@ -20,6 +20,9 @@ from pca_core.association.similarity import PRECISIONS, Direction, Precision, li
 from pca_core.association.tiled import Scan, scan_both_ways
 from pca_core.types import IGNORE_INDEX, Association, Level
 
+LARGEST = 1e15  # of a feature: squares of larger ones overflow float32 in the length of a wide row
+PROBABILITY_SLACK = 1e-2  # of bfloat16
+
 
 @dataclass(frozen=True)
 class AssociationConfig:
@@ -31,7 +34,8 @@ class AssociationConfig:
         mutual: Consistent only if the way back ends on the very same pixel (mutual nearest neighbours).
         top_k: Number of forward candidates that may close the cycle.
         contrast_normalisation: Normalise each row of similarities before the softmax.
-        tile_rows: Rows of the similarity matrix held at a time; None takes what was measured to be fast.
+        tile_rows: Rows of the similarity matrix held at a time; None takes a size that benchmarks
+            found fast.
         precision: ``"exact"`` float32, or what features are rounded to before they are compared, which a GPU multiplies faster;
             :func:`~pca_core.association.precision.measure_agreement` says what that changes.
     """
@@ -156,16 +160,30 @@ def as_float(features: Tensor) -> Tensor:
     return lift(features.detach())
 
 
-def check_pair(source: Tensor, target: Tensor, labels: Tensor, config: AssociationConfig) -> None:
-    """Raise ValueError with the cure when one image pair cannot be associated: (C, h, w), (C, h', w'), (h, w)."""
+def check_pair(source: Tensor, target: Tensor, labels: Tensor, config: AssociationConfig, level: Level | None = None) -> None:
+    """Raise ValueError with the cure when one image pair cannot be associated: (C, h, w), (C, h', w'), (h, w).
+
+    ``level`` is of the maps; None is the config's.
+    """
     for name, features in (("source_features", source), ("target_features", target)):
         if features.ndim != 3 or features.numel() == 0:
             raise ValueError(
                 f"{name} must be a non-empty (C, h, w) map, got shape {tuple(features.shape)}. "
                 "Take one image off the batch: features[0]."
             )
-        if not all(end.isfinite() for end in features.aminmax()):  # NaN spreads to both ends
-            raise ValueError(f"{name} holds NaN or infinite values. Check the checkpoint and the input normalisation.")
+        least, most = (end.item() for end in features.aminmax())  # NaN spreads to both ends
+        if not -LARGEST <= least <= most <= LARGEST:
+            raise ValueError(
+                f"{name} holds NaN or infinite values, or huge ones ({least:g} to {most:g}). "
+                "Check the checkpoint and the input normalisation."
+            )
+        if (level or config.level) == "prediction" and not -PROBABILITY_SLACK <= least <= most <= 1 + PROBABILITY_SLACK:
+            raise ValueError(
+                f"{name} must hold probabilities at level='prediction', got values from {least:g} to {most:g}. "
+                "Pass logits.softmax(0), or associate features at level='feature'."
+            )
+    if (source.dtype == torch.float64) != (target.dtype == torch.float64):
+        raise ValueError(f"Both maps must have one dtype, got {source.dtype} and {target.dtype}. Convert one with .float().")
     if source.shape[0] != target.shape[0]:
         raise ValueError(
             f"source_features and target_features must have the same channels, got {source.shape[0]} and {target.shape[0]}. "

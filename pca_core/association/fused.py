@@ -22,7 +22,7 @@ from pca_core.memory import fit_tile
 TILE_ROWS, TILE_COLUMNS = 512, 1024
 
 
-def _iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
+def iterate_tiles(direction: Direction, rows: slice, tile_rows: int) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield (rows, columns, scores); the scores have a multiple of four rows, those beyond ``rows`` −∞. The buffer is reused."""
     buffer = direction.key_ND.new_empty(_whole_quads(tile_rows) * TILE_COLUMNS)
     for row in range(rows.start, rows.stop, tile_rows):
@@ -60,7 +60,7 @@ class _Sweep:
 
     def run(self, part: int, rows: slice) -> None:
         """One thread's share."""
-        for strip, columns, tile in _iterate_tiles(self._forward, rows, self._tile_rows):
+        for strip, columns, tile in iterate_tiles(self._forward, rows, self._tile_rows):
             of_rows = part_of(self._of_rows, strip)
             if self._backward is None:
                 sweep_rows(tile.numpy(), 0, strip.stop - strip.start, columns.start, of_rows)
@@ -97,7 +97,7 @@ def softmax_matmul(direction: Direction, value_NV: Tensor, log_normalizer_R: Ten
     height = fit_tile(tile_rows or TILE_ROWS)
 
     def work(_: int, rows: slice) -> None:
-        for strip, columns, tile in _iterate_tiles(direction, rows, height):
+        for strip, columns, tile in iterate_tiles(direction, rows, height):
             to_weights(tile.numpy(), *part_of(of_rows, strip))
             result[strip].addmm_(tile[: strip.stop - strip.start], value_NV[columns])
 

@@ -17,7 +17,7 @@ class Chosen:
     """What rows of a direction chose.
 
     Attributes:
-        row_M: (M,) int64, the rows that count, each once; only these are ever recomputed.
+        row_M: (M,) int64, the rows that count, each once.
         index_M: (M,) int64, the column that each chose.
         weight_M: (M,), how much each counts.
         log_normalizer_R: (R,) of all rows, from a scan of the same direction.

@@ -37,7 +37,7 @@ class PairAnalysis:
         self._borrowed: Borrowed = {} if borrowed is None else borrowed
         self._walk: dict[str, Tensor] = {}
         self._check()
-        self.label_S = pair.source_labels.flatten().to(pair.source_features.device)
+        self.label_S = pair.source_labels.flatten().to(pair.source_features.device, torch.long)
 
     def with_config(self, config: AssociationConfig) -> PairAnalysis:
         """The same pair under another config; what does not depend on the difference is shared, not computed again."""
@@ -56,9 +56,9 @@ class PairAnalysis:
 
     def _check(self) -> None:
         pair = self.pair
-        check_pair(pair.source_features, pair.target_features, pair.source_labels, self.config)
+        check_pair(pair.source_features, pair.target_features, pair.source_labels, self.config, "feature")
         if self.has_predictions:
-            check_pair(pair.source_probabilities, pair.target_probabilities, pair.source_labels, self.config)
+            check_pair(pair.source_probabilities, pair.target_probabilities, pair.source_labels, self.config, "prediction")
         elif self.config.level == "prediction":
             raise ValueError(
                 "level='prediction' needs source_probabilities and target_probabilities in the pair, got None. "

@@ -19,7 +19,6 @@ from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from pca_core.association.threads import run_in_parts
 from pca_core.types import Level
@@ -34,6 +33,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 LOG2_E = 1.4426950408889634
 """``exp(x) = 2^(x · log₂ e)``."""
 
+LEAST_LENGTH = 1e-12  # of a feature that is not zero
 LOG_EPSILON = 1e-10
 """Added to a probability before its logarithm, as in the authors' code."""
 
@@ -101,12 +101,18 @@ def unit_pixels(map_CHW: Tensor) -> Tensor:
     has_graph = rows_RC.requires_grad and torch.is_grad_enabled()
     if has_graph or rows_RC.data_ptr() == map_CHW.data_ptr():  # the map lies in memory as its rows do
         return normalise_rows(rows_RC)
-    return F.normalize(rows_RC, dim=1, out=rows_RC)
+    return torch.div(rows_RC, _lengths(rows_RC), out=rows_RC)
 
 
 def normalise_rows(rows_RC: Tensor) -> Tensor:
-    """Scale each row to unit length: ``â = a / ‖a‖``; an all-zero row stays zero."""
-    return F.normalize(rows_RC, dim=1)
+    """Scale each row to unit length: ``â = a / ‖a‖``; an all-zero row stays zero, and takes no gradient: it has no direction."""
+    return rows_RC / _lengths(rows_RC)
+
+
+def _lengths(rows_RC: Tensor) -> Tensor:
+    """(R, 1); infinite for a row of zeros, whose gradient would else be a million millions."""
+    length_R1 = torch.linalg.vector_norm(rows_RC, dim=1, keepdim=True)
+    return length_R1.masked_fill(length_R1 <= LEAST_LENGTH, torch.inf)
 
 
 def safe_log(probabilities: Tensor) -> Tensor:

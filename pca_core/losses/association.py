@@ -81,7 +81,8 @@ def association_loss(
         backward pass only scales them. Extra memory is O(N·C).
 
     Raises:
-        ValueError: On shapes or labels that do not fit together, or an unknown reduction.
+        ValueError: On shapes or labels that do not fit together, or an unknown reduction. NaN in the maps is not looked for: it
+            shows in the value, and rate and coverage mean nothing then.
 
     Source: PLCA eq. 5. We take exact log-probabilities (the authors add 1e-10 inside the logarithm, or clamp it at −100).
     """

@@ -127,10 +127,13 @@ def lovasz_softmax_loss(probabilities: Tensor, labels: Tensor, ignore_index: int
         Scalar tensor; zero, still attached to the graph, when no pixel is labelled.
 
     Raises:
-        ValueError: On an id that is no class.
+        ValueError: On an id that is no class, or labels of another size than the probabilities.
 
     Source: Berman, Rannen Triki, Blaschko, CVPR 2018. All classes are sorted in one call; ties may be ordered either way.
     """
+    wanted = (len(probabilities), *probabilities.shape[2:])
+    if tuple(labels.shape) != wanted:
+        raise ValueError(f"labels must have one class id per pixel {wanted}, got shape {tuple(labels.shape)}. Resize them first.")
     is_labelled = labels != ignore_index
     labelled = labels[is_labelled]
     if labelled.numel() == 0:

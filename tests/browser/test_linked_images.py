@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 PAGE = Path(__file__).with_name("linked_images_page.py")
 ROWS, COLUMNS = 16, 32  # as in linked_images_page.py
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 30_000
 JPEG_START = b"\xff\xd8\xff"
 
 

@@ -121,3 +121,7 @@ def test_gradients_reach_the_pixels_that_were_borrowed_from():
 def test_wrong_arguments_are_named(target, options, words):
     with pytest.raises(ValueError, match=words):
         aggregate(target, **options)
+
+
+def test_of_no_images_come_none():
+    assert aggregate(torch.zeros(0, 5, 4, 6)).shape == (0, 5, 4, 6)

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from pca_core import AssociationConfig, associate, association_loss
-from pca_core.association import strips
+from pca_core.association import PairAnalysis, strips
 from pca_core.association.similarity import make_directions
 from pca_core.association.tiled import scan, scan_both_ways
 from pca_core.checks import InputError
 from pca_core.device import choose_tile_rows, pick_device
+from pca_core.types import FeaturePair
 from tests import reference
 from tests.conftest import ROOT
 from tests.unit.test_association import COSINE, PER_SOURCE, at, labels, random_sides
@@ -220,3 +221,50 @@ def test_double_precision_tells_what_single_cannot():
     found = associate(at(0), at(0.001, 0.0), labels(0), COSINE)
     assert found.forward_prob.dtype == torch.float64
     assert found.target_index.item() == 1
+
+
+def _maps(scale: float = 1.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    source, target = scale * torch.randn(2, 5, 4, 6, generator=generator)
+    return source, target, torch.randint(0, 3, (4, 6), generator=generator)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_a_pixel_without_direction_takes_no_gradient(side, alpha):
+    """All zero features have no direction to turn: a gradient of a million millions there would drown all others."""
+    source, target, ids = _maps()
+    maps = {"source": source[None].clone(), "target": target[None].clone()}
+    maps[side][..., 1, 2] = 0
+    for one in maps.values():
+        one.requires_grad_()
+    association_loss(*maps.values(), ids[None], alpha=alpha).value.backward()
+    for name, one in maps.items():
+        assert one.grad.isfinite().all()
+        assert 0 < one.grad.abs().max() < 10, name
+    if alpha == 0:
+        assert (maps[side].grad[..., 1, 2] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "why"),
+    [
+        (lambda one: one, "prediction", "must hold probabilities at level='prediction', got values from -"),
+        (lambda one: one.abs() + 1, "prediction", "must hold probabilities"),
+        (lambda one: 1e25 * one, "feature", "NaN or infinite values, or huge ones"),
+        (lambda one: one / 0, "feature", "NaN or infinite values, or huge ones"),
+        (lambda one: one.double(), "feature", "must have one dtype, got torch.float64 and torch.float32"),
+    ],
+)
+def test_maps_that_mean_nothing_are_refused(change, level, why):
+    source, target, ids = _maps()
+    with pytest.raises(ValueError, match=why):
+        associate(change(source), target, ids, AssociationConfig(level))
+
+
+def test_label_ids_of_eight_bits_are_read_like_others():
+    source, target, ids = _maps()
+    pair = FeaturePair(source, target, ids.to(torch.uint8))
+    wide = FeaturePair(source, target, ids)
+    soft, same = (PairAnalysis(one, AssociationConfig()).soft_cycle_S for one in (pair, wide))
+    assert torch.equal(soft, same)

@@ -266,6 +266,11 @@ def test_lovasz_by_hand():
     assert lovasz_softmax_loss(probabilities, labels).item() == pytest.approx((0.5 + 1.0) / 2)
 
 
+def test_lovasz_wants_a_label_for_each_pixel():
+    with pytest.raises(ValueError, match=r"one class id per pixel \(1, 4, 6\), got shape \(1, 8, 12\)"):
+        lovasz_softmax_loss(torch.full((1, 3, 4, 6), 1 / 3), torch.zeros(1, 8, 12, dtype=torch.long))
+
+
 def test_lovasz_without_labels_is_a_differentiable_zero():
     logits, _, labels = random_maps(channels=3)
     logits.requires_grad_()
