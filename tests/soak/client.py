@@ -61,6 +61,7 @@ class Visitor:
             max_size=256 * MiB,
             max_queue=4,  # whoever does not read lets the connection fill up
             close_timeout=1,
+            ping_interval=None,  # browsers send none, and the answer to one would lie behind what is not read
         )
         self._socket = self._open.enter_context(connection)
         self._run()
