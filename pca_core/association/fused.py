@@ -2,7 +2,7 @@
 
 Each thread owns a range of rows. It multiplies a tile of 512 × 1,024 scores (two megabytes) and lets the loops of
 :mod:`pca_core.association.kernels` take from it what is wanted: softmax sums of rows and columns, best columns of a row, best
-row of a column. What torch would do in a dozen sweeps over a strip then costs about a seventh of the product.
+row of a column. What torch would do in a dozen sweeps over a strip then costs a third of the product.
 """
 
 from __future__ import annotations
