@@ -70,10 +70,9 @@ class Run:
         """
         try:
             found = (self.folder / "run.json").stat()
-            stamp = found.st_ino, found.st_size, found.st_mtime_ns
         except (OSError, ValueError):
-            stamp = ()
-        return _read_request(self.folder, *stamp)
+            return _read_request.__wrapped__(self.folder)  # not kept: it tells what is wrong with the file
+        return _read_request(self.folder, found.st_ino, found.st_size, found.st_mtime_ns)
 
     @property
     def is_there(self) -> bool:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from pca_core.checks import InputError
 from pca_core.cli import main
 from pca_core.runs.foreground import open_folder
+from tests.conftest import room_for
 from tests.faults.conftest import wait_for
 
 BRIEF = "tests.faults.work:brief"
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file may grow beyond so many bytes; Python ignores the signal, so that the write fails as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def refuse(act, size: int = 100) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import zipfile
 
 import numpy as np
@@ -12,6 +11,7 @@ from pca_core.checks import InputError
 from pca_core.data import FolderDataset, encode_jpeg, encode_png
 from pca_core.data.untrusted import take_image
 from pca_core.runs.intake import MAX_FILES, Intake, take_images
+from tests.conftest import room_for
 from tests.fuzz.crafted import pack
 
 
@@ -83,29 +83,19 @@ def test_nothing_is_decoded_for_a_folder_that_cannot_be_written(tmp_path, monkey
 
 
 def test_a_disk_without_a_byte_is_called_full(tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     files = [("a.png", encode_png(np.zeros((4, 4, 3), np.uint8)))]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        with pytest.raises(InputError) as error:
-            take_images(tmp_path, files)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with room_for(0), pytest.raises(InputError) as error:
+        take_images(tmp_path, files)
     assert error.value.code == "FOLDER_FULL"
 
 
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
     """No file may grow beyond four kilobytes, as on a full disk."""
     noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     files = [("small.png", encode_png(np.zeros((4, 4, 3), np.uint8))), ("large.png", encode_png(noise))]
     take_image(files[0][1], "small.png")  # the child that decodes is there, with limits of its own
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        with pytest.raises(InputError, match="could not be written") as error:
-            take_images(tmp_path, files)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with room_for(4096), pytest.raises(InputError, match="could not be written") as error:
+        take_images(tmp_path, files)
     assert error.value.code == "UPLOAD_DISK"
     assert list((tmp_path / "uploads").iterdir()) == []
     assert take_images(tmp_path, files).num_images == 2
